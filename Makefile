@@ -1,0 +1,63 @@
+# What there is to run. Each target sets up what it needs first; the work is
+# done by the scripts in ops/setup.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup check test demo console fuzz audit
+
+# Says what is not there yet, in which slice it comes, and fails.
+define not_yet
+@printf '未启动：%s 将随主线第 %s 步到来，见 STATUS.md\n' '$@' '$(1)' >&2; \
+printf 'NOT STARTED: %s arrives with slice %s of the spine, see STATUS.md\n' '$@' '$(1)' >&2; \
+exit 3
+endef
+
+help:
+	@printf '%s\n' \
+	    'make setup       准备本机          what this machine needs: packages, tools, RocksDB' \
+	    'make check       两分钟内的检查    format, house rules, lints, pure tests' \
+	    'make test        全部测试          set-up, check, every test (WEIR_SKIP=wan leaves wan out)' \
+	    'make demo        演示              five nodes on this machine' \
+	    'make console     控制台            builds the console' \
+	    'make fuzz        模糊测试          every target, FUZZ_SECONDS each (30)' \
+	    'make audit       依赖审计          advisories, licences, bans; needs the network' \
+	    'make bench-NAME  性能              consensus, plans' \
+	    'make accept-NAME 验收              plays a story against real processes'
+
+setup:
+	@bash ops/setup/setup.sh test
+
+check:
+	@bash ops/setup/setup.sh test
+	@bash ops/setup/check.sh
+
+test:
+	@bash ops/setup/test.sh
+
+fuzz:
+	@bash ops/setup/fuzz.sh
+
+audit:
+	@bash ops/setup/audit.sh
+
+demo:
+	$(call not_yet,7)
+
+console:
+	$(call not_yet,6)
+
+bench-consensus:
+	$(call not_yet,3)
+
+bench-plans:
+	$(call not_yet,5)
+
+bench-%:
+	@printf '未启动：没有名为 %s 的性能测试，可用：consensus、plans\n' '$*' >&2; \
+	printf 'NOT STARTED: there is no benchmark %s; planned: consensus, plans\n' '$*' >&2; \
+	exit 3
+
+# Stories against real processes need the front door to start them.
+accept-%:
+	$(call not_yet,7)

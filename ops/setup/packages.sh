@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Sees to Debian packages: packages.sh GROUP…, with the groups below.
+# Root installs what is missing; a person with sudo is shown the exact line and
+# asked; anyone else is shown the line, and nothing is changed.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. ops/setup/say.sh
+
+# RocksDB and its bindings, and the linker.
+build=(clang g++ git libclang-dev make pkg-config)
+# What a running node needs beyond the C library: nothing yet.
+run=()
+# The power-cut test's disk image; address and link tools for the stories.
+# The fuzzers need nothing more: libFuzzer comes with its crate.
+test=(e2fsprogs iproute2 mount util-linux)
+# The peer that benchmarks are held against.
+bench=(etcd-server)
+
+wanted=()
+for group in "$@"; do
+    case $group in
+    build) wanted+=("${build[@]}") ;;
+    run) wanted+=("${run[@]}") ;;
+    test) wanted+=("${test[@]}") ;;
+    bench) wanted+=("${bench[@]}") ;;
+    *)
+        echo "packages.sh: no group '$group'" >&2
+        exit 2
+        ;;
+    esac
+done
+[[ ${#wanted[@]} -gt 0 ]] || exit 0
+
+command -v dpkg-query >/dev/null || not_started \
+    "本机不是 Debian，请自行安装相当于以下的软件包，再运行 make：${wanted[*]}" \
+    "this is not Debian; install the equivalents of these and run make again: ${wanted[*]}"
+
+missing=()
+for package in "${wanted[@]}"; do
+    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    [[ $state == installed ]] || missing+=("$package")
+done
+[[ ${#missing[@]} -gt 0 ]] || exit 0
+
+install="apt-get install -y --no-install-recommends ${missing[*]}"
+line="apt-get update && $install"
+
+if [[ $(id -u) == 0 ]]; then
+    say "正在安装：${missing[*]}" "Installing: ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get -o Acquire::Retries=3 update
+    apt-get -o Acquire::Retries=3 install -y --no-install-recommends "${missing[@]}"
+    exit 0
+fi
+
+if command -v sudo >/dev/null && [[ -t 0 && -t 1 ]]; then
+    say "缺少软件包，需要运行：" "Packages are missing. This would be run:"
+    printf '    sudo sh -c "%s"\n' "$line"
+    read -r -p "现在运行？ Run it now? [y/N] " answer
+    if [[ $answer == [yY]* ]]; then
+        sudo sh -c "$line"
+        exit 0
+    fi
+fi
+not_started "缺少软件包，请以 root 运行：$line" "packages are missing; as root, run: $line"
