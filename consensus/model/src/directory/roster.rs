@@ -1,0 +1,46 @@
+//! Rosters: lists of people in the order in which they are called, each with
+//! those who stand in.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Findings;
+use super::limits::{MEMBERS_PER_ROSTER_MAX, SUBSTITUTES_PER_MEMBER_MAX};
+use crate::id::{PersonId, RosterId, SiteId};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    pub person: PersonId,
+    /// Called in this order when the member does not answer.
+    pub substitutes: Vec<PersonId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roster {
+    pub id: RosterId,
+    /// The site whose list it is; a list of the whole basin has none.
+    pub site: Option<SiteId>,
+    pub members: Vec<Member>,
+}
+
+impl Roster {
+    pub(super) fn check(&self, found: &mut Findings<'_>) {
+        found.some("members", self.members.len());
+        found.at_most("members", self.members.len(), MEMBERS_PER_ROSTER_MAX);
+        let mut members = BTreeSet::new();
+        for (at, member) in self.members.iter().enumerate() {
+            if !members.insert(&member.person) {
+                found.twice(format!("members.{at}.person"), &member.person);
+            }
+            let path = format!("members.{at}.substitutes");
+            found.at_most(path.as_str(), member.substitutes.len(), SUBSTITUTES_PER_MEMBER_MAX);
+            let mut called = BTreeSet::from([&member.person]);
+            for (nth, substitute) in member.substitutes.iter().enumerate() {
+                if !called.insert(substitute) {
+                    found.twice(format!("{path}.{nth}"), substitute);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Reading a file: a good one is read, a bad one is refused with every mistake,
+//! each with its line and its remedy.
+
+use super::super::{FaultCode, RecordKind, StepKind, limits, read};
+use super::{DEMO, demo, id, shown};
+
+#[test]
+fn the_demo_directory_has_no_mistake() {
+    let demo = demo();
+    assert_eq!(demo.count(RecordKind::Site), 8);
+    let speakers = demo.zones.values().map(|zone| zone.speakers.len()).sum::<usize>();
+    assert_eq!((demo.zones.len(), speakers), (14, 83));
+    let village = &demo.zones["5403"].speakers;
+    assert_eq!(village[0].id.as_str(), "5403-01");
+    assert_eq!(village[8].extension.as_str(), "5459");
+    let kinds = demo.plans["P-38-page"].steps.iter().map(|step| step.kind.word());
+    assert_eq!(kinds.collect::<Vec<_>>(), ["pa.play", "delay", "confirm", "pa.play"]);
+}
+
+const TEN_MISTAKES: &str = r#"
+[[site]]
+id = "R3"
+name_zh = "青峰水库"
+prefix = "5"
+class = "reservoir"
+nodes = ["r3"]
+links = [{ to = "RC", kind = "fibre", rtt_ms = -4, up_kbps = 100, down_kbps = 100 }]
+
+[[person]]
+id = "li qingsong"
+name = "李青松"
+nick = "老李"
+
+[[zone]]
+id = "6403"
+site = "R3"
+name_zh = "下游三村"
+name_en = "Three villages"
+speakers = { count = 2, first = "5451" }
+
+[[camera]]
+id = "gates"
+site = "R3"
+name = 闸下
+url = "rtsp://admin:secret@camera.example/1"
+
+[[audio]]
+id = "aud-release"
+lang = "zh-CN"
+text = "水库将于30分钟后泄洪"
+
+[[plan]]
+id = "P-1"
+name_zh = "预案"
+name_en = "Plan"
+level = "red"
+authority = ["commander"]
+
+[[plan.step]]
+id = "s1"
+kind = "sms"
+roster = "all"
+
+[[plan.step]]
+id = "s2"
+kind = "delay"
+"#;
+
+#[test]
+fn a_file_with_ten_mistakes_names_all_ten_with_their_lines() {
+    let mistakes = read(TEN_MISTAKES).unwrap_err();
+    let found: Vec<_> = mistakes.iter().map(|one| (one.line, one.fault.code)).collect();
+    let expected = [
+        (8, FaultCode::UnknownReference),
+        (8, FaultCode::OutOfRange),
+        (11, FaultCode::BadName),
+        (13, FaultCode::UnknownKey),
+        (16, FaultCode::WrongPrefix),
+        (25, FaultCode::Syntax),
+        (26, FaultCode::BadValue),
+        (31, FaultCode::TimeLiteral),
+        (42, FaultCode::UnknownStepKind),
+        (45, FaultCode::MissingKey),
+    ];
+    assert_eq!(found, expected, "{}", shown(&mistakes));
+    assert_eq!(mistakes.len(), 10);
+    for mistake in &mistakes {
+        let fault = &mistake.fault;
+        for text in [&fault.what_zh, &fault.what_en, &fault.remedy_zh, &fault.remedy_en] {
+            assert!(!text.is_empty(), "{mistake:?}");
+        }
+    }
+    let all = shown(&mistakes);
+    assert!(all.contains("line 11: "), "{all}");
+    assert!(!all.contains("secret"), "a password is not repeated: {all}");
+}
+
+#[test]
+fn an_unknown_step_kind_is_refused_by_name() {
+    let text = DEMO.replacen(r#"kind = "delay""#, r#"kind = "sms""#, 1);
+    let mistakes = read(&text).unwrap_err();
+    let [mistake, ..] = mistakes.as_slice() else { panic!("nothing was refused") };
+    assert_eq!(mistakes.len(), 1, "{}", shown(&mistakes));
+    assert_eq!(
+        mistake.fault.what_en,
+        "step kind `sms` is not known to this version; known: pa.play, delay, confirm"
+    );
+    assert_eq!(StepKind::KNOWN, ["pa.play", "delay", "confirm"]);
+}
+
+#[test]
+fn a_mistyped_key_is_answered_with_the_key_that_was_meant() {
+    let text = DEMO.replacen("name_zh", "nmae_zh", 1);
+    let all = shown(&read(&text).unwrap_err());
+    assert!(all.contains("did you mean name_zh?"), "{all}");
+}
+
+/// One broken line costs one mistake, not one for everything that named what
+/// stood there.
+#[test]
+fn a_broken_line_is_not_blamed_for_what_it_took_along() {
+    for broken in ["[[site]", "id = HQ", "id \"HQ\"", "id = \"HQ", "id = = \"HQ\""] {
+        let good = if broken.starts_with('[') { "[[site]]" } else { "id = \"HQ\"" };
+        let text = DEMO.replacen(good, broken, 1);
+        let mistakes = read(&text).unwrap_err();
+        let codes: Vec<_> = mistakes.iter().map(|one| one.fault.code).collect();
+        assert_eq!(codes, [FaultCode::Syntax], "{broken}: {}", shown(&mistakes));
+    }
+}
+
+#[test]
+fn a_record_written_twice_is_named_with_the_line_of_the_first() {
+    let twice = "\n[[audio]]\nid = \"aud-red\"\nlang = \"en\"\ntext = \"Leave at 20:30\"\n";
+    let text = format!("{DEMO}{twice}");
+    let mistakes = read(&text).unwrap_err();
+    let codes: Vec<_> = mistakes.iter().map(|one| one.fault.code).collect();
+    assert_eq!(codes, [FaultCode::Duplicate, FaultCode::TimeLiteral], "{}", shown(&mistakes));
+    let first = DEMO.lines().position(|line| line == "id = \"aud-red\"").unwrap();
+    let said = format!("stands on line {first} already");
+    assert!(mistakes[0].fault.what_en.contains(&said), "{}", shown(&mistakes));
+}
+
+/// Each line is one mistake that a keeper of the directory makes, as an edit of
+/// the demo file, and the code that answers it.
+#[test]
+fn each_rule_of_the_directory_has_its_refusal() {
+    use FaultCode as Code;
+    let edits: [(&str, &str, Code); 20] = [
+        ("to = \"HQ\"", "to = \"XX\"", Code::UnknownReference),
+        ("prefix = \"2\"", "prefix = \"11\"", Code::Duplicate),
+        ("nodes = [\"rc1\"]", "nodes = [\"hq1\"]", Code::Duplicate),
+        ("class = \"regional\"", "class = 2", Code::WrongType),
+        ("sites = [\"R3\"]", "sites = [\"R9\"]", Code::UnknownReference),
+        ("rank = 5", "rank = 3", Code::Rights),
+        ("mobile = \"+86", "mobile = \"86 ", Code::BadValue),
+        ("owner = \"lin.guodong\"", "owner = \"lin.guodon\"", Code::UnknownReference),
+        ("first = \"5451\"", "first = \"5431\"", Code::Duplicate),
+        ("first = \"5451\"", "first = \"9995\"", Code::BadValue),
+        ("count = 9", "count = 0", Code::OutOfRange),
+        ("id = \"5403\"", "id = \"5001\"", Code::Duplicate),
+        ("{ person = \"xiawan.head\" }", "{ person = \"xiawan\" }", Code::UnknownReference),
+        ("rtsp://camera-1", "http://camera-1", Code::BadValue),
+        ("将于{minutes}分钟", "将于{minutes分钟", Code::Template),
+        ("audio = \"aud-red\"", "audio = \"aud-release-10\"", Code::Template),
+        ("$SITE403", "$SITE409", Code::UnknownReference),
+        ("grade = \"receiving\"", "grade = \"heard\"", Code::Grade),
+        ("authority = [\"commander\"", "authority = [\"dispatcher\"", Code::Rights),
+        ("timeout_s = 60", "timeout_s = 999999999999", Code::OutOfRange),
+    ];
+    for (from, to, code) in edits {
+        assert!(DEMO.contains(from), "the demo file no longer holds {from}");
+        let text = DEMO.replacen(from, to, 1);
+        let line = 1 + DEMO[..DEMO.find(from).unwrap()].matches('\n').count();
+        let mistakes = read(&text).expect_err(to);
+        let here = mistakes.iter().find(|one| one.line as usize == line);
+        let found = here.map(|one| one.fault.code);
+        assert_eq!(found, Some(code), "{to}: {}", shown(&mistakes));
+    }
+}
+
+#[test]
+fn a_file_that_is_too_long_is_refused_without_being_read() {
+    let mistakes = read(&" ".repeat(limits::FILE_MAX_BYTES + 1)).unwrap_err();
+    assert_eq!(mistakes[0].fault.code, FaultCode::FileTooLarge);
+}
+
+#[test]
+fn a_wall_of_mistakes_is_cut_and_counted() {
+    let text = "[[person]]\n".repeat(2_000);
+    let mistakes = read(&text).unwrap_err();
+    assert_eq!(mistakes.len(), limits::MISTAKES_MAX + 1);
+    let last = &mistakes[limits::MISTAKES_MAX].fault;
+    assert_eq!(
+        (last.code, last.what_en.as_str()),
+        (FaultCode::TooMany, "3000 more mistakes follow")
+    );
+}
+
+#[test]
+fn a_launch_resolves_zones_by_its_site() {
+    let demo = demo();
+    let names = |text: &str| vec![super::super::ZoneName::try_from(text.to_owned()).unwrap()];
+    let at = |text: &str, site: &str| {
+        let zones = demo.resolve(&names(text), &id(site));
+        zones.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(at("$SITE*", "R3"), ["5401", "5402", "5403"]);
+    assert_eq!(at("$SITE403", "R5"), ["7403"]);
+    assert_eq!(at("$SITE402", "R5"), Vec::<String>::new());
+    assert_eq!(at("5403", "R5"), ["5403"]);
+    let zones = demo.resolve(&names("$SITE*"), &id("R3"));
+    assert_eq!(demo.speakers_of(&zones).count(), 17);
+}
+
+#[test]
+fn every_number_leads_to_its_device() {
+    let demo = demo();
+    let all = demo.endpoints();
+    assert_eq!(all.len(), demo.extensions.len() + demo.zones.len() + 83);
+    for (number, endpoint) in all {
+        assert_eq!(demo.endpoint(&id(number)), Some(endpoint));
+        assert!(number.starts_with(&demo.sites[endpoint.site()].prefix));
+    }
+    assert_eq!(demo.endpoint(&id("5999")), None);
+}

@@ -1,0 +1,231 @@
+//! What a fact can say. Each body is small enough for a satellite and carries
+//! the wall-clock stamps that a restart needs; a body never holds an outcome
+//! that nobody saw.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Head;
+use crate::directory::{Grade, Level};
+use crate::id::{ActivationId, Hash, IntentId, PersonId, PlanId, StepId, WallMs, ZoneId};
+use crate::intent::{IntentStatus, Mode, SignedIntent};
+
+/// Longest text in a fact, in bytes.
+pub const NOTE_MAX_BYTES: usize = 512;
+
+/// What an effect acts on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Target {
+    Zone(ZoneId),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Zone(zone) => zone.fmt(f),
+        }
+    }
+}
+
+/// Names one effect. The same key is never carried out twice.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EffectKey {
+    pub activation: ActivationId,
+    pub step: StepId,
+    pub target: Target,
+    /// 1 for the first.
+    pub attempt: u16,
+}
+
+impl fmt::Display for EffectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}/{}", self.activation, self.step, self.target, self.attempt)
+    }
+}
+
+/// Why an attempt is made. A fail-over is no reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Why {
+    Plan,
+    /// The one repeat of an evacuation page whose outcome nobody knows.
+    AfterUnknown,
+    /// A person asked for one more.
+    Person(IntentId),
+}
+
+/// How an effect ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EffectResult {
+    /// Carried out; worth only as much as its proof.
+    Done,
+    Failed {
+        why: String,
+    },
+    Unreachable {
+        why: String,
+    },
+    /// Nobody can say whether it took effect.
+    Unknown {
+        why: String,
+    },
+    /// Stopped because it was told to.
+    Ceased,
+    /// Certainly never begun, for instance fenced.
+    NotBegun,
+}
+
+/// What was seen of an effect. Never rounded up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The grade that every one of `reached` has; `None` when nothing was seen.
+    pub grade: Option<Grade>,
+    pub reached: u16,
+    pub of: u16,
+}
+
+/// How a step, or one target of it, stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepState {
+    Pending,
+    /// A delay runs, or a person is asked.
+    Waiting,
+    Running,
+    Done,
+    Failed,
+    Unknown,
+    Unreachable,
+    Expired,
+    Superseded,
+    Vetoed,
+    Skipped,
+}
+
+impl StepState {
+    pub fn is_over(self) -> bool {
+        !matches!(self, Self::Pending | Self::Waiting | Self::Running)
+    }
+}
+
+/// How an activation ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// Every step came to an end; each shows its own.
+    Completed,
+    /// A person answered no.
+    Declined,
+    /// Nobody answered, and the plan says to stop then.
+    Unanswered,
+    Aborted {
+        intent: IntentId,
+    },
+    /// A real alarm ended the drill.
+    Superseded {
+        by: ActivationId,
+    },
+    /// The plan changed while the node was down; what was left was not begun.
+    PlanGone,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FactBody {
+    /// The first fact of an incarnation names the last head known of the one
+    /// before.
+    Began {
+        after: Option<Head>,
+    },
+    IntentReceived {
+        signed: SignedIntent,
+    },
+    /// What the home site made of an intent that started or joined nothing.
+    IntentJudged {
+        intent: IntentId,
+        status: IntentStatus,
+    },
+    ActivationStarted {
+        activation: ActivationId,
+        intent: IntentId,
+        /// The first of two launches of a plan that needs two people.
+        agreed: Option<IntentId>,
+        plan: PlanId,
+        version: Hash,
+        level: Level,
+        mode: Mode,
+        who: PersonId,
+        since: WallMs,
+    },
+    ActivationJoined {
+        intent: IntentId,
+        activation: ActivationId,
+        who: PersonId,
+    },
+    /// A page step became runnable. What may still begin does so by `until`.
+    StepOpened {
+        activation: ActivationId,
+        step: StepId,
+        targets: Vec<Target>,
+        /// Named by the plan, but driven by another site.
+        elsewhere: Vec<Target>,
+        until: WallMs,
+    },
+    /// A delay runs, or a person is asked, until then.
+    StepWaits {
+        activation: ActivationId,
+        step: StepId,
+        until: WallMs,
+    },
+    /// Somebody answered a question, or nobody did in time.
+    Confirmed {
+        activation: ActivationId,
+        step: StepId,
+        answer: Option<bool>,
+        intent: Option<IntentId>,
+        since: WallMs,
+    },
+    /// The step is over; the next one counts its time from `since`.
+    StepChanged {
+        activation: ActivationId,
+        step: StepId,
+        state: StepState,
+        since: WallMs,
+    },
+    /// Written and synced before the effect.
+    EffectBegun {
+        key: EffectKey,
+        epoch: u64,
+        why: Why,
+        mode: Mode,
+        until: WallMs,
+    },
+    EffectOutcome {
+        key: EffectKey,
+        epoch: u64,
+        result: EffectResult,
+        proof: Proof,
+        since: WallMs,
+    },
+    /// The target is over without a further attempt.
+    TargetPassed {
+        activation: ActivationId,
+        step: StepId,
+        target: Target,
+        state: StepState,
+        since: WallMs,
+    },
+    /// Something ended the activation before its last step.
+    ActivationStopped {
+        activation: ActivationId,
+        how: Ending,
+    },
+    ActivationEnded {
+        activation: ActivationId,
+        how: Ending,
+        since: WallMs,
+    },
+    /// A line that a person writes into the journal.
+    DutyNote {
+        who: Option<PersonId>,
+        text: String,
+    },
+}

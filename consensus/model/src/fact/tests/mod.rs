@@ -1,0 +1,57 @@
+//! Journals as they are written, damaged, shipped and merged.
+
+mod chain;
+mod merge;
+#[cfg(feature = "planted")]
+mod planted;
+
+use super::*;
+use crate::codec::encode;
+use crate::id::{Incarnation, PersonId};
+
+pub(super) fn site(id: &str) -> SiteId {
+    SiteId::new(id).unwrap()
+}
+
+pub(super) fn note(text: &str) -> FactBody {
+    FactBody::DutyNote { who: Some(PersonId::new("chen").unwrap()), text: text.into() }
+}
+
+/// One node's journal in the making.
+pub(super) struct Writer {
+    pub(super) chain: Chain,
+    pub(super) written: Vec<Written>,
+}
+
+impl Writer {
+    pub(super) fn new(node: u64, at: &str) -> Self {
+        let (chain, began) =
+            Chain::begin(site(at), NodeId(node), Incarnation(1), None, WallMs(5), 0).unwrap();
+        Self { chain, written: vec![began] }
+    }
+
+    pub(super) fn write(&mut self, text: &str, seen: u64, parents: &[Place]) -> Written {
+        let written = self.chain.next(note(text), WallMs(seen), seen, parents).unwrap();
+        self.written.push(written.clone());
+        written
+    }
+
+    pub(super) fn with(node: u64, at: &str, facts: u64) -> Self {
+        let mut writer = Self::new(node, at);
+        for n in 1..facts {
+            writer.write(&format!("line {n}"), n, &[]);
+        }
+        writer
+    }
+
+    pub(super) fn bytes(&self) -> Vec<Vec<u8>> {
+        self.written.iter().map(|one| one.bytes.clone()).collect()
+    }
+}
+
+/// Encodes a fact as somebody would who rewrites history.
+pub(super) fn forged(fact: Fact) -> Written {
+    let bytes = encode(&fact).unwrap();
+    let head = Head { id: fact.id, hash: Fact::hash_of(&bytes) };
+    Written { fact, bytes, head }
+}

@@ -1,0 +1,108 @@
+//! What goes into the machine and what comes out.
+
+use super::fence::Fenced;
+use crate::directory::{Confirm, Evidence, Sound};
+use crate::fact::{EffectKey, EffectResult, Fact, FactBody, FactId, Proof, Why};
+use crate::id::{ActivationId, IntentId, StepId, ZoneId};
+use crate::intent::{IntentStatus, Mode, Priority, Signature, SignedIntent};
+
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// An intent reached this site, by any path.
+    Arrived {
+        signed: SignedIntent,
+        signature: Signature,
+    },
+    /// How an effect ended, or what its device says when asked.
+    Outcome {
+        key: EffectKey,
+        epoch: u64,
+        result: EffectResult,
+        proof: Proof,
+    },
+    /// This node took over from its partner: what older epochs began is not
+    /// its own any more.
+    Epoch {
+        epoch: u64,
+    },
+    /// Another node's fact was merged.
+    Merged {
+        fact: Box<Fact>,
+    },
+    Tick,
+    /// The journal has been replayed; make what should be so.
+    Recovered,
+}
+
+/// Something to be done at a device, once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectOrder {
+    pub key: EffectKey,
+    pub epoch: u64,
+    /// Swaps the sinks, at the very edge.
+    pub mode: Mode,
+    pub priority: Priority,
+    pub why: Why,
+    pub action: EffectAction,
+    /// It must begin by then, or not at all.
+    pub window_ends_mono_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EffectAction {
+    Page {
+        zone: ZoneId,
+        sound: Sound,
+        /// How many times it is played.
+        repeat: u32,
+        /// The grade wanted, and how soon.
+        evidence: Option<Evidence>,
+    },
+}
+
+/// Carried out strictly in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Sync it before anything that follows.
+    Journal(FactBody),
+    /// Ask [`super::Home::may_execute`] immediately before doing it.
+    Effect(EffectOrder),
+    /// Stop it, wherever it stands.
+    Cease {
+        key: EffectKey,
+    },
+    /// Ask the device whether it took effect; the answer is an
+    /// [`Input::Outcome`]. Without one by then, the rule goes on.
+    Ask {
+        key: EffectKey,
+        until_mono_ms: u64,
+    },
+    /// `None`: the intent's id could not be read.
+    Answer {
+        intent: Option<IntentId>,
+        status: IntentStatus,
+    },
+    /// Send a [`Input::Tick`] then; replaces the one before.
+    WakeAt {
+        mono_ms: u64,
+    },
+    Event(Event),
+}
+
+/// For the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A person is asked; also said again after a restart.
+    Question {
+        activation: ActivationId,
+        step: StepId,
+        confirm: Confirm,
+    },
+    OutcomeRefused {
+        key: EffectKey,
+        epoch: u64,
+        why: Fenced,
+    },
+    /// Another node's fact was merged.
+    Elsewhere(FactId),
+}

@@ -1,0 +1,104 @@
+//! What must hold of a site whatever happens to it. Returns every breach in
+//! words; an empty list is a pass.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+pub(super) fn breaches(site: &Bench) -> Vec<String> {
+    let mut found = site.broken.clone();
+    late_starts(site, &mut found);
+    runs_side_by_side(site, &mut found);
+    needless_repeats(site, &mut found);
+    claimed_outcomes(site, &mut found);
+    begun_again_after_a_crash(site, &mut found);
+    found
+}
+
+/// Late is never.
+fn late_starts(site: &Bench, found: &mut Vec<String>) {
+    let mut until = BTreeMap::new();
+    for fact in &site.journal {
+        match &fact.body {
+            FactBody::IntentReceived { signed } => {
+                let intent = signed.open().unwrap();
+                until.insert(intent.id, intent.not_after);
+            }
+            FactBody::ActivationStarted { intent, activation, .. }
+                if until.get(intent).is_some_and(|until| fact.at > *until) =>
+            {
+                found.push(format!("{activation} started too late"));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// One run of a plan at a time, in each mode.
+fn runs_side_by_side(site: &Bench, found: &mut Vec<String>) {
+    let mut running = BTreeMap::new();
+    let mut winding = Vec::new();
+    for fact in &site.journal {
+        match &fact.body {
+            FactBody::ActivationStarted { activation, plan, mode, .. } => {
+                running.retain(|run, _| !winding.contains(run));
+                if running.values().any(|one| *one == (plan.clone(), *mode)) {
+                    found.push(format!("{plan} runs twice at once"));
+                }
+                running.insert(*activation, (plan.clone(), *mode));
+            }
+            // A run that was declined begins nothing more.
+            FactBody::Confirmed { activation, answer: Some(false) | None, .. } => {
+                winding.push(*activation);
+            }
+            FactBody::ActivationEnded { activation, .. } => drop(running.remove(activation)),
+            _ => {}
+        }
+    }
+}
+
+/// Unasked, nothing is repeated but an evacuation page of unknown outcome, and
+/// that once.
+fn needless_repeats(site: &Bench, found: &mut Vec<String>) {
+    let mut repeats = BTreeMap::new();
+    for one in &site.sounded {
+        let of = (one.key.activation, one.key.step.clone(), one.key.target.clone());
+        let unasked: &mut u32 = repeats.entry(of).or_default();
+        *unasked += u32::from(!matches!(one.why, Why::Person(_)));
+        if *unasked > 2 {
+            found.push(format!("{} was repeated more than once", one.key));
+        }
+    }
+}
+
+/// No outcome without evidence: what the journal calls done was reported done.
+fn claimed_outcomes(site: &Bench, found: &mut Vec<String>) {
+    for fact in &site.journal {
+        if let FactBody::EffectOutcome { key, result: EffectResult::Done, .. } = &fact.body
+            && !site.heard.contains(key)
+        {
+            found.push(format!("{key} was claimed to be done"));
+        }
+    }
+}
+
+/// Wherever the node fell, coming back begins nothing that was begun.
+fn begun_again_after_a_crash(site: &Bench, found: &mut Vec<String>) {
+    for kept in 1..=site.journal.len() {
+        let journal = &site.journal[..kept];
+        let mut home = Home::replay(self::site(), NodeId(3), 99, journal, &site.directory);
+        #[cfg(feature = "planted")]
+        home.plant(site.planted);
+        let now = Now { wall: journal[kept - 1].at.plus_ms(1_000), mono_ms: 7 };
+        let mut outputs = home.step(now, &site.directory, Input::Recovered);
+        let later = Now { wall: now.wall.plus_ms(ASK_MS), mono_ms: 7 + ASK_MS };
+        outputs.extend(home.step(later, &site.directory, Input::Tick));
+        for output in outputs {
+            let Output::Effect(order) = output else { continue };
+            let begun = |fact: &Fact| begins(fact, &order.key);
+            if journal.iter().any(begun) {
+                found.push(format!("{} was begun again after a crash", order.key));
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The rules of Weir, pure: ids, decisions, facts, intents, the directory and
+//! its plans, and how each becomes bytes. Nothing here reads a clock, rolls
+//! dice, opens a socket or knows an async runtime: time is an argument, ids are
+//! minted by whoever proposes, and the same inputs give the same outputs on
+//! every node.
+
+pub mod codec;
+pub mod decision;
+pub mod directory;
+pub mod fact;
+pub mod home;
+pub mod id;
+pub mod intent;
+pub mod refusal;
+pub mod stamp;
+pub mod state;
