@@ -1,0 +1,111 @@
+//! One peer: its addresses, its lanes, and how it was last heard.
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use weir_model::id::NodeId;
+
+use crate::class::Class;
+use crate::config::{PeerAddress, Satellite};
+use crate::lane::Lane;
+use crate::status::{Hearing, PeerStatus, Traffic};
+use crate::tls::DialTls;
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Route {
+    pub(crate) addrs: Vec<SocketAddr>,
+    pub(crate) satellite: Option<Satellite>,
+}
+
+/// See the module.
+pub(crate) struct Peer {
+    pub(crate) id: NodeId,
+    /// By class, because lanes dial at the same time and each reads the verdict
+    /// of its own handshake.
+    tls: [DialTls; Class::ALL.len()],
+    lanes: [Lane; Class::ALL.len()],
+    route: Mutex<Route>,
+    hearing: Hearing,
+}
+
+impl Peer {
+    pub(crate) fn new(id: NodeId, tls: [DialTls; Class::ALL.len()]) -> Self {
+        Self {
+            id,
+            tls,
+            lanes: Default::default(),
+            route: Mutex::default(),
+            hearing: Hearing::default(),
+        }
+    }
+
+    pub(crate) fn lane(&self, class: Class) -> &Lane {
+        &self.lanes[class.index()]
+    }
+
+    pub(crate) fn tls(&self, class: Class) -> &DialTls {
+        &self.tls[class.index()]
+    }
+
+    fn lock_route(&self) -> MutexGuard<'_, Route> {
+        self.route.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn route(&self) -> Route {
+        self.lock_route().clone()
+    }
+
+    /// The address that answered goes first next time.
+    pub(crate) fn prefer(&self, addr: SocketAddr) {
+        let mut route = self.lock_route();
+        if let Some(at) = route.addrs.iter().position(|known| *known == addr) {
+            route.addrs[..=at].rotate_right(1);
+        }
+    }
+
+    pub(crate) fn set_address(&self, address: PeerAddress) {
+        let mut route = self.lock_route();
+        let same = route.addrs.len() == address.addrs.len()
+            && address.addrs.iter().all(|addr| route.addrs.contains(addr));
+        route.satellite = address.satellite;
+        if !same {
+            route.addrs = address.addrs;
+            drop(route);
+            self.lanes.iter().for_each(Lane::forget_failures);
+        }
+    }
+
+    pub(crate) fn forget_address(&self) {
+        *self.lock_route() = Route::default();
+    }
+
+    fn traffic(&self) -> Traffic {
+        let mut sum = Traffic::default();
+        for lane in &self.lanes {
+            sum += lane.traffic();
+        }
+        sum
+    }
+
+    /// Looked at often enough, this is when the peer was last heard.
+    pub(crate) fn listen(&self, now: Instant) -> Option<Instant> {
+        self.hearing.note(self.traffic().received_frames, now)
+    }
+
+    pub(crate) fn status(&self, now: Instant) -> PeerStatus {
+        let traffic = self.traffic();
+        let control = self.lane(Class::Control);
+        let chosen = control.preferred();
+        let any = || self.lanes.iter().find_map(Lane::preferred);
+        PeerStatus {
+            node: self.id,
+            connected: chosen.is_some(),
+            connections: self.lanes.iter().map(|lane| lane.open_connections().len()).sum(),
+            rtt: chosen.or_else(any).map(|live| live.connection.rtt()),
+            last_heard: self.hearing.note(traffic.received_frames, now),
+            traffic,
+            last_failure: control.last_failure(),
+        }
+    }
+}

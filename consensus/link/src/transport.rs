@@ -1,0 +1,83 @@
+//! How QUIC behaves on each kind of path. It refuses what satellites cannot
+//! afford: path MTU probes, short idle time-outs, loss taken for congestion.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::{IdleTimeout, TransportConfig, VarInt};
+
+use crate::class::Class;
+use crate::config::{LinkConfig, Satellite};
+use crate::error::BindError;
+use crate::rate::RateConfig;
+
+/// Until measured, on the ground; quinn's third of a second would let one lost
+/// packet cost a whole connect time-out.
+const GROUND_RTT: Duration = Duration::from_millis(100);
+const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
+
+/// Which side of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Keeps it alive: one side does, so that an idle link is paid once.
+    Dialling,
+    Answering,
+}
+
+/// # Errors
+/// When a time-out is beyond what QUIC can say.
+pub(crate) fn transport(
+    config: &LinkConfig,
+    class: Class,
+    satellite: Option<&Satellite>,
+    side: Side,
+) -> Result<Arc<TransportConfig>, BindError> {
+    let settings = config.class(class);
+    let idle = satellite.map_or(settings.idle_timeout, |path| path.idle_timeout);
+    let keep_alive = match satellite {
+        Some(path) => path.keep_alive,
+        None => settings.keep_alive,
+    };
+    let mut transport = TransportConfig::default();
+    transport
+        .max_idle_timeout(Some(idle_timeout(idle)?))
+        .keep_alive_interval(keep_alive.filter(|_| side == Side::Dialling))
+        .max_concurrent_bidi_streams(VarInt::from_u32(config.limits.streams_per_connection))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
+        .receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES))
+        .send_window(u64::from(CONNECTION_WINDOW_BYTES))
+        .datagram_receive_buffer_size(None)
+        .initial_rtt(GROUND_RTT);
+    if let Some(path) = satellite {
+        transport.initial_rtt(path.rtt).mtu_discovery_config(None).congestion_controller_factory(
+            Arc::new(RateConfig { rate_bps: share_bps(path, class), initial_rtt: path.rtt }),
+        );
+    }
+    Ok(Arc::new(transport))
+}
+
+/// What a newcomer joins with; it does not know yet what kind of path it has.
+pub(crate) fn join_transport() -> Arc<TransportConfig> {
+    let mut transport = TransportConfig::default();
+    transport
+        .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(15_000))))
+        .max_concurrent_bidi_streams(VarInt::from_u32(0))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .datagram_receive_buffer_size(None)
+        .mtu_discovery_config(None);
+    Arc::new(transport)
+}
+
+/// Control may use the whole uplink; bulk leaves it half.
+fn share_bps(path: &Satellite, class: Class) -> u64 {
+    match class {
+        Class::Control => path.rate_bps,
+        Class::Bulk => path.rate_bps / 2,
+    }
+}
+
+fn idle_timeout(time: Duration) -> Result<IdleTimeout, BindError> {
+    IdleTimeout::try_from(time).map_err(|_| BindError::IdleTimeout(time))
+}
