@@ -1,0 +1,58 @@
+//! What sites say to each other beside Raft: intents, and facts shipped for
+//! safe keeping.
+
+use serde::{Deserialize, Serialize};
+use weir_model::codec::Stored;
+use weir_model::fact::Head;
+use weir_model::id::NodeId;
+use weir_model::intent::{IntentStatus, SignedIntent};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SiteRequest {
+    /// To a node of the intent's home site.
+    Intent(SignedIntent),
+    /// To any node: hand it on to `to`, which you may reach and I may not.
+    Relay { to: NodeId, signed: SignedIntent },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SiteResponse {
+    Judged(IntentStatus),
+    /// Surely not handed to the home site's machine.
+    NotDelivered(String),
+    /// Handed on; whether it was judged is unknown.
+    Unknown,
+}
+
+/// The first frame of a shipping pipe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShipOpening {
+    /// Newest head of the sender's journal.
+    pub head: Head,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ShipFrame {
+    /// Receiver: this is how far I keep your journal.
+    Kept { head: Option<Head>, refused: Option<String> },
+    /// Sender: raw facts, oldest first.
+    Facts(Vec<Vec<u8>>),
+}
+
+macro_rules! stored {
+    ($($name:ty, $kind:literal, $max:expr, $called:literal;)+) => {$(
+        impl Stored for $name {
+            const KIND: u8 = $kind;
+            const VERSION: u8 = 1;
+            const MAX_BYTES: usize = $max;
+            const NAME: &'static str = $called;
+        }
+    )+};
+}
+
+stored! {
+    SiteRequest, 50, 4 << 10, "site request";
+    SiteResponse, 51, 4 << 10, "site response";
+    ShipOpening, 52, 256, "shipping opening";
+    ShipFrame, 53, 128 << 10, "shipping frame";
+}
