@@ -1,0 +1,94 @@
+//! `/livez`, `/readyz`, `/metrics`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use serde::Deserialize;
+use weir_consensus::Part;
+use weir_ops::{PeerReading, Reading};
+
+use super::Shared;
+use crate::node::Node;
+
+pub(super) fn routes() -> Router<Arc<Node>> {
+    Router::new()
+        .route("/livez", get(live))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+}
+
+async fn live() -> &'static str {
+    "ok\n"
+}
+
+#[derive(Debug, Deserialize)]
+struct Verbose {
+    verbose: Option<String>,
+}
+
+/// Ready when decisions can be taken or at least followed. A node that is not
+/// ready still pages: this is for load balancers and people, not for sirens.
+async fn ready(State(node): Shared, Query(verbose): Query<Verbose>) -> impl IntoResponse {
+    let status = node.consensus.status();
+    let checks = [
+        ("consensus", status.stopped.is_none()),
+        ("leader", status.leader.is_some()),
+        ("founded", node.consensus.view().borrow().state.cluster.is_some()),
+    ];
+    let good = checks.iter().all(|(_, good)| *good);
+    let code = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let word = |good: bool| if good { "ok" } else { "failed" };
+    let text = if verbose.verbose.is_some() {
+        checks.iter().map(|(name, good)| format!("{name} {}\n", word(*good))).collect()
+    } else {
+        format!("{}\n", word(good))
+    };
+    (code, text)
+}
+
+async fn metrics(State(node): Shared) -> impl IntoResponse {
+    match weir_ops::render(&reading(&node)) {
+        Ok(text) => {
+            let kind = [(header::CONTENT_TYPE, weir_ops::CONTENT_TYPE)];
+            (StatusCode::OK, kind, text).into_response()
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+fn reading(node: &Node) -> Reading {
+    let status = node.consensus.status();
+    let view = node.consensus.view().borrow().clone();
+    let name =
+        |id| view.state.members.get(&id).map_or_else(|| id.to_string(), |m| m.name.to_string());
+    let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let peers = node.link.peers().into_iter().map(|peer| PeerReading {
+        peer: name(peer.node),
+        connected: peer.connected,
+        rtt_seconds: peer.rtt.map(|rtt| rtt.as_secs_f64()),
+        sent_bytes: peer.traffic.sent_bytes,
+        received_bytes: peer.traffic.received_bytes,
+        lost_packets: peer.traffic.lost_packets,
+    });
+    Reading {
+        is_leader: status.part == Part::Leader,
+        has_leader: status.leader.is_some(),
+        stopped: status.stopped.is_some(),
+        term: status.term,
+        last_log: status.last_log,
+        committed: status.committed,
+        applied: view.applied,
+        members: view.state.members.len() as u64,
+        directory_version: view.state.directory.version,
+        decided: load(&node.counters.decided),
+        refused: load(&node.counters.refused),
+        unknown: load(&node.counters.unknown),
+        no_leader: load(&node.counters.no_leader),
+        peers: peers.collect(),
+    }
+}

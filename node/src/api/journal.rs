@@ -1,0 +1,151 @@
+//! The journal: the newest facts of everyone, and whole journals for export.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::IntoResponse;
+use serde::{Deserialize, Serialize};
+use weir_consensus::disk::Limit;
+use weir_model::codec;
+use weir_model::fact::Fact;
+use weir_model::id::NodeId;
+
+use super::{Problem, Shared, author};
+use crate::journal_file;
+use crate::node::Node;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Tail {
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FactAnswer {
+    pub(crate) id: String,
+    pub(crate) node: u64,
+    pub(crate) site: String,
+    pub(crate) seen: u64,
+    pub(crate) depth: u64,
+    pub(crate) at_ms: u64,
+    pub(crate) kind: String,
+    pub(crate) body: serde_json::Value,
+}
+
+fn answer(fact: &Fact) -> FactAnswer {
+    let body = serde_json::to_value(&fact.body).unwrap_or_default();
+    let kind = match &body {
+        serde_json::Value::Object(map) => map.keys().next().cloned().unwrap_or_default(),
+        other => other.as_str().unwrap_or_default().to_owned(),
+    };
+    FactAnswer {
+        id: fact.id.to_string(),
+        node: fact.id.node.0,
+        site: fact.site.to_string(),
+        seen: fact.seen,
+        depth: fact.depth,
+        at_ms: fact.at.0,
+        kind,
+        body,
+    }
+}
+
+pub(super) async fn tail(State(node): Shared, Query(tail): Query<Tail>) -> Json<Vec<FactAnswer>> {
+    let facts = node.site.view().borrow().facts.clone();
+    let older = facts.len().saturating_sub(tail.limit.unwrap_or(50));
+    Json(facts.iter().skip(older).map(answer).collect())
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Export {
+    node: Option<u64>,
+}
+
+/// Most bytes of one export; a longer journal is exported by incarnation later.
+const EXPORT_BYTES: usize = 256 << 20;
+
+/// One node's journal as it is kept here, ready for `weir journal verify`.
+pub(super) async fn export(
+    State(node): Shared,
+    Query(export): Query<Export>,
+) -> Result<impl IntoResponse, Problem> {
+    let of = export.node.map_or(node.belonging.node(), NodeId);
+    let records = records(&node, of).await?;
+    let bytes = journal_file::write(&records);
+    Ok(([(header::CONTENT_TYPE, "application/vnd.weir.journal")], Bytes::from(bytes)))
+}
+
+async fn records(node: &Node, of: NodeId) -> Result<Vec<Vec<u8>>, Problem> {
+    let (mut all, mut size, mut after) = (Vec::new(), 0, None);
+    let limit = Limit { count: 1024, bytes: 1 << 20 };
+    loop {
+        let page = node.site.reader().page(of, after, limit).await;
+        let page = page.map_err(|error| Problem::internal(error.to_string()))?;
+        let Some(last) = page.last() else { return Ok(all) };
+        let last: Fact =
+            codec::decode(last).map_err(|error| Problem::internal(error.to_string()))?;
+        after = Some(last.id);
+        size += page.iter().map(Vec::len).sum::<usize>();
+        if size > EXPORT_BYTES {
+            return Err(Problem::busy("日志过大 / the journal is too large for one export"));
+        }
+        all.extend(page);
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Verified {
+    pub(crate) node: u64,
+    pub(crate) records: usize,
+    pub(crate) head: Option<String>,
+    /// What is wrong, and where.
+    pub(crate) broken: Option<String>,
+}
+
+/// Reads a journal back and checks it against the head that was agreed on.
+pub(super) async fn verify(
+    State(node): Shared,
+    Query(export): Query<Export>,
+) -> Result<Json<Verified>, Problem> {
+    let of = export.node.map_or(node.belonging.node(), NodeId);
+    let records = records(&node, of).await?;
+    let agreed = node.consensus.view().borrow().state.heads.get(&of).cloned();
+    Ok(Json(journal_file::check(of.0, &records, agreed.as_ref())))
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Note {
+    pub(crate) text: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Noted {
+    /// `None`: the journal's disk has failed; it was not recorded.
+    pub(crate) id: Option<String>,
+}
+
+pub(super) async fn note(
+    State(node): Shared,
+    headers: HeaderMap,
+    Json(note): Json<Note>,
+) -> Result<Json<Noted>, Problem> {
+    let most = weir_model::fact::NOTE_MAX_BYTES;
+    if note.text.is_empty() || note.text.len() > most {
+        let detail = format!("内容须为 1 至 {most} 字节 / a note takes 1 to {most} bytes");
+        return Err(Problem::bad_request(detail));
+    }
+    let who = author(&node, &headers)?.person;
+    let noted = node.site.note(who, note.text).await;
+    let head = noted.map_err(|full| Problem::busy(full.to_string()))?;
+    Ok(Json(Noted { id: head.map(|head| head.id.to_string()) }))
+}
+
+pub(super) fn routes() -> axum::Router<Arc<Node>> {
+    use axum::routing::{get, post};
+    axum::Router::new()
+        .route("/api/v1/journal", get(tail).post(note))
+        .route("/api/v1/journal/export", get(export))
+        .route("/api/v1/journal/verify", post(verify))
+}

@@ -1,0 +1,263 @@
+//! Plans: launch, look, answer, stop. A click mints an intent, signs it with
+//! this node's key and sends it straight to the home site; the answer says what
+//! that site made of it, or that it is still on its way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use weir_consensus::site::Delivery;
+use weir_model::codec;
+use weir_model::fact::Target;
+use weir_model::home::Picture;
+use weir_model::id::{ActivationId, IntentId, PersonId, PlanId, SiteId, StepId};
+use weir_model::intent::{Intent, IntentBody, Mode, Priority, SignedIntent, Window};
+
+use super::{Problem, Shared, author};
+use crate::edge;
+use crate::node::{Node, Runtime};
+
+/// How long a click waits before it is told "on its way".
+const WAIT: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PlanAnswer {
+    pub(crate) id: String,
+    pub(crate) name_zh: String,
+    pub(crate) name_en: String,
+    pub(crate) level: String,
+    pub(crate) version: u32,
+    pub(crate) steps: usize,
+}
+
+pub(super) async fn list(State(node): Shared) -> Json<Vec<PlanAnswer>> {
+    let directory = node.consensus.view().borrow().state.directory.clone();
+    let plans = directory.plans.values().map(|plan| PlanAnswer {
+        id: plan.id.to_string(),
+        name_zh: plan.name_zh.clone(),
+        name_en: plan.name_en.clone(),
+        level: plan.level.to_string(),
+        version: plan.version,
+        steps: plan.steps.len(),
+    });
+    Json(plans.collect())
+}
+
+/// Mandatory mode; there is no default.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Launch {
+    pub(crate) site: String,
+    pub(crate) mode: Mode,
+    /// Seconds until a launch that has not arrived is void.
+    pub(crate) not_after_s: Option<u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Sent {
+    pub(crate) intent: String,
+    #[serde(flatten)]
+    pub(crate) how: How,
+}
+
+/// How an intent is doing, in words for programs and people.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct How {
+    /// `trying`, `judged`, `not-delivered` or `unknown`.
+    pub(crate) delivery: String,
+    /// What the home site made of it: `started`, `joined`, `expired`, …
+    pub(crate) status: Option<String>,
+    pub(crate) activation: Option<String>,
+    pub(crate) said: String,
+}
+
+impl From<Delivery> for How {
+    fn from(delivery: Delivery) -> Self {
+        let plain = |word: &str, said: String| Self {
+            delivery: word.into(),
+            status: None,
+            activation: None,
+            said,
+        };
+        match delivery {
+            Delivery::Judged(status) => Self {
+                delivery: "judged".into(),
+                status: Some(status.code().into()),
+                activation: status.activation().map(|id| id.to_string()),
+                said: status.said().to_string(),
+            },
+            Delivery::Trying { why } => {
+                let why = why.unwrap_or_default();
+                plain("trying", format!("尚未送达，继续尝试 / not there yet, still trying: {why}"))
+            }
+            Delivery::NotDelivered { why } => plain(
+                "not-delivered",
+                format!("已过时限，未送达，未执行 / its window passed undelivered: {why}"),
+            ),
+            Delivery::Unknown => plain(
+                "unknown",
+                "已过时限，是否送达未知，请核对现场 / its window passed; whether it arrived is \
+                 unknown, check on the spot"
+                    .into(),
+            ),
+        }
+    }
+}
+
+/// An intent's person: intents are always somebody's.
+fn person(node: &Node, headers: &HeaderMap) -> Result<PersonId, Problem> {
+    author(node, headers)?.person.ok_or_else(Problem::who)
+}
+
+fn parse<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, Problem> {
+    let bad = || Problem::bad_request(format!("{what} {text:?} 无效 / is not a {what}"));
+    text.parse().map_err(|_| bad())
+}
+
+/// The id of an intent: the idempotency key's, so that a click sent twice is
+/// one click.
+fn intent_id(headers: &HeaderMap) -> Result<IntentId, Problem> {
+    super::key(headers).map(|key| IntentId(key.0))
+}
+
+async fn send(
+    node: &Arc<Node>,
+    headers: &HeaderMap,
+    home: SiteId,
+    what: (IntentBody, Mode, Priority),
+    (window_ms, attempt): (u64, u16),
+) -> Result<Json<Sent>, Problem> {
+    let (body, mode, priority) = what;
+    let now = edge::wall();
+    let intent = Intent {
+        id: intent_id(headers)?,
+        home,
+        body,
+        who: person(node, headers)?,
+        via: node.belonging.node(),
+        priority,
+        mode,
+        issued: now,
+        not_after: now.plus_ms(window_ms),
+        attempt,
+    };
+    let bytes = codec::encode(&intent).map_err(|error| Problem::internal(error.to_string()))?;
+    let signature = node.identity.sign(&bytes).to_vec();
+    let signed = SignedIntent::new(bytes, signature, node.belonging.node());
+    let id = intent.id.to_string();
+    let sent = node.outbox.send::<Runtime>(intent, signed, WAIT).await;
+    let delivery = sent.map_err(|full| Problem::busy(full.to_string()))?;
+    Ok(Json(Sent { intent: id, how: delivery.into() }))
+}
+
+pub(super) async fn launch(
+    State(node): Shared,
+    Path(plan): Path<String>,
+    headers: HeaderMap,
+    Json(launch): Json<Launch>,
+) -> Result<Json<Sent>, Problem> {
+    let plan: PlanId = parse("plan", &plan)?;
+    let site: SiteId = parse("site", &launch.site)?;
+    let directory = node.consensus.view().borrow().state.directory.clone();
+    let known = directory.plans.get(&plan);
+    let priority = Priority::of(known.ok_or_else(|| Problem::plan_unknown(&plan))?.level);
+    let version =
+        directory.plan_hash(&plan).ok().flatten().ok_or_else(|| Problem::plan_unknown(&plan))?;
+    let window_ms = launch.not_after_s.map_or(Window::Page.ms(), |s| s.saturating_mul(1000));
+    let body = IntentBody::Launch { plan, version };
+    send(&node, &headers, site, (body, launch.mode, priority), (window_ms, 1)).await
+}
+
+/// About a run: which site's, and which mode it was launched in.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct About {
+    pub(crate) site: String,
+    pub(crate) mode: Mode,
+    /// For an answer: which question, and yes or no.
+    pub(crate) step: Option<String>,
+    pub(crate) yes: Option<bool>,
+    /// For one more attempt: where, and the number it would have.
+    pub(crate) zone: Option<String>,
+    pub(crate) attempt: Option<u16>,
+}
+
+pub(super) async fn abort(
+    State(node): Shared,
+    Path(activation): Path<String>,
+    headers: HeaderMap,
+    Json(about): Json<About>,
+) -> Result<Json<Sent>, Problem> {
+    let activation: ActivationId = parse("activation", &activation)?;
+    let what = (IntentBody::Abort { activation }, about.mode, Priority::Alert);
+    send(&node, &headers, parse("site", &about.site)?, what, (Window::Page.ms(), 1)).await
+}
+
+pub(super) async fn confirm(
+    State(node): Shared,
+    Path(activation): Path<String>,
+    headers: HeaderMap,
+    Json(about): Json<About>,
+) -> Result<Json<Sent>, Problem> {
+    let activation: ActivationId = parse("activation", &activation)?;
+    let step: StepId = parse("step", about.step.as_deref().unwrap_or_default())?;
+    let yes = about.yes.ok_or_else(|| Problem::bad_request("缺少 yes / yes is missing"))?;
+    let body = IntentBody::Confirm { activation, step, yes };
+    let what = (body, about.mode, Priority::Alert);
+    send(&node, &headers, parse("site", &about.site)?, what, (Window::Page.ms(), 1)).await
+}
+
+pub(super) async fn repeat(
+    State(node): Shared,
+    Path(activation): Path<String>,
+    headers: HeaderMap,
+    Json(about): Json<About>,
+) -> Result<Json<Sent>, Problem> {
+    let activation: ActivationId = parse("activation", &activation)?;
+    let step: StepId = parse("step", about.step.as_deref().unwrap_or_default())?;
+    let zone = parse("zone", about.zone.as_deref().unwrap_or_default())?;
+    let body = IntentBody::Repeat { activation, step, target: Target::Zone(zone) };
+    let attempt = about.attempt.unwrap_or(2);
+    let what = (body, about.mode, Priority::Evacuation);
+    send(&node, &headers, parse("site", &about.site)?, what, (Window::Page.ms(), attempt)).await
+}
+
+pub(super) async fn delivery(
+    State(node): Shared,
+    Path(intent): Path<String>,
+) -> Result<Json<How>, Problem> {
+    let id: IntentId = parse("intent", &intent)?;
+    let delivery = node.outbox.delivery(&id);
+    delivery.map(|delivery| Json(delivery.into())).ok_or_else(Problem::intent_unknown)
+}
+
+/// What this node's site runs.
+pub(super) async fn activations(State(node): Shared) -> Json<Picture> {
+    Json(node.site.view().borrow().picture.clone())
+}
+
+/// What this node knows of every site, from the facts that reached it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) head: String,
+    pub(crate) kept: String,
+    pub(crate) kept_at_two: u64,
+    pub(crate) unrecorded: bool,
+    pub(crate) forks: Vec<String>,
+    pub(crate) heads: BTreeMap<String, String>,
+}
+
+pub(super) async fn kept(State(node): Shared) -> Json<Kept> {
+    let view = node.site.view().borrow().clone();
+    let heads = node.consensus.view().borrow().state.heads.clone();
+    Json(Kept {
+        head: view.head.id.to_string(),
+        kept: format!("{:?}", view.kept),
+        kept_at_two: view.kept_at_two,
+        unrecorded: view.unrecorded,
+        forks: view.forks.iter().map(ToString::to_string).collect(),
+        heads: heads.iter().map(|(node, head)| (node.to_string(), head.id.to_string())).collect(),
+    })
+}

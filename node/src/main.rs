@@ -1,0 +1,29 @@
+//! The binary `weir`: one program for the node and for the people who run it.
+
+mod admission;
+mod api;
+mod cli;
+mod client;
+mod command;
+mod config;
+mod edge;
+mod folder;
+mod inbound;
+mod journal_file;
+mod node;
+mod relay;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = cli::Args::parse();
+    match command::run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("weir: {}", command::story(&error));
+            ExitCode::from(command::exit_code(&error))
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! One running node: disk, link, consensus, the local API, and the order in
+//! which they start and stop. Stopping is starting backwards.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use weir_consensus::disk::RocksDisk;
+use weir_consensus::net::QuicTransport;
+use weir_consensus::site::{self, Gate, Outbox, Site};
+use weir_consensus::store::AppliedView;
+use weir_consensus::{Settings, Wish};
+use weir_link::{Ca, Identity, Link, LinkConfig, PeerAddress, ShaperControl};
+use weir_model::decision::{Author, Candidate, Decision, Member, Role};
+use weir_model::id::NodeId;
+
+use crate::admission::{Admission, Joining};
+use crate::config::Config;
+use crate::folder::{Belonging, DataFolder, cluster_id};
+use crate::inbound::Inbound;
+use crate::relay::RelayEffects;
+use crate::{api, edge};
+
+pub(crate) use weir_consensus::runtime::TokioRuntime as Runtime;
+
+pub(crate) type Consensus = weir_consensus::Consensus<Runtime, RocksDisk, QuicTransport>;
+
+/// How long founding may take before the node gives up.
+const FOUND: Duration = Duration::from_secs(10);
+/// What a satellite peer may be sent when its own file says nothing, bits/s.
+const PEER_SATELLITE_BPS: u64 = 256_000;
+
+/// What the parts of a running node share.
+pub(crate) struct Node {
+    pub(crate) config: Config,
+    pub(crate) belonging: Belonging,
+    pub(crate) identity: Arc<Identity>,
+    /// Only where new members can be admitted: on voters.
+    pub(crate) ca: Option<Ca>,
+    pub(crate) link: Link,
+    pub(crate) consensus: Consensus,
+    pub(crate) site: Site<RocksDisk>,
+    pub(crate) gate: Gate<RocksDisk, QuicTransport>,
+    pub(crate) outbox: Arc<Outbox<RocksDisk, QuicTransport>>,
+    pub(crate) shaper: Option<ShaperControl>,
+    pub(crate) counters: api::Counters,
+}
+
+/// Runs until told to stop.
+pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
+    let stop = stop_on_signal()?;
+    let tasks = TaskTracker::new();
+    let node = start(config, &tasks, &stop).await?;
+    tasks.spawn(follow_members(node.clone(), stop.clone()));
+    let served = api::serve(node.clone(), &tasks, &stop).await;
+    if served.is_ok() {
+        tracing::info!(node = %node.config.name, "ready / 就绪");
+        stop.cancelled().await;
+    }
+    stop.cancel();
+    tracing::info!("draining / 正在停止");
+    node.consensus.step_aside().await;
+    node.consensus.shutdown().await;
+    node.link.close().await;
+    tasks.close();
+    let drained = tokio::time::timeout(Duration::from_secs(5), tasks.wait()).await;
+    if drained.is_err() {
+        tracing::warn!("some tasks did not end in time");
+    }
+    served
+}
+
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = CancellationToken::new();
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let token = stop.clone();
+    // Owned by the process: it ends with the first signal, or with it.
+    TaskTracker::new().spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        token.cancel();
+    });
+    Ok(stop)
+}
+
+async fn start(
+    config: Config,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<Arc<Node>> {
+    let folder = DataFolder::new(&config.data);
+    let belonging = folder.load()?;
+    let identity = Arc::new(Identity::load(&folder.identity())?);
+    belonging.must_be_of(identity.node())?;
+    let ca = folder.ca().join("ca.key").exists().then(|| Ca::load(&folder.ca())).transpose()?;
+    let disk = RocksDisk::open(&folder.store())?;
+
+    let view = Arc::new(OnceLock::new());
+    let inbound = Arc::new(Inbound::new(tasks.clone()));
+    let shaper = config.shaper().map(|params| ShaperControl::new(params, identity.node().0));
+    let mut link_config = LinkConfig::new(identity.clone(), config.listen);
+    link_config.satellite = config.satellite();
+    link_config.shaper.clone_from(&shaper);
+    let admission = Arc::new(Admission::new(view.clone()));
+    let link = Link::bind(link_config, admission, inbound.clone())?;
+
+    let satellites = view.clone();
+    let transport = QuicTransport::new(
+        link.clone(),
+        tasks.clone(),
+        Arc::new(move |node| is_satellite(&satellites, node)),
+    );
+    let me = belonging.node();
+    let settings = Settings { node: me, profile: belonging.profile, wall: Arc::new(edge::wall) };
+    let consensus = Consensus::start(settings, disk.clone(), transport.clone()).await?;
+    let _ = view.set(consensus.view());
+    name_peers(&link, &belonging, &consensus.view().borrow())?;
+
+    let site = start_site(&config, me, disk, &consensus, tasks, stop).await?;
+    let gate = Gate::new(me, site.clone(), transport.clone(), consensus.view());
+    let outbox = Arc::new(Outbox::new(gate.clone(), Arc::new(edge::wall), stop.clone()));
+    tasks.spawn(site.clone().ship::<Runtime, _>(me, transport, consensus.view(), stop.clone()));
+    tasks.spawn(site::announce(me, site.clone(), consensus.clone(), stop.clone()));
+
+    let node = Arc::new(Node {
+        config,
+        belonging,
+        identity,
+        ca,
+        link,
+        consensus,
+        site,
+        gate,
+        outbox,
+        shaper,
+        counters: api::Counters::default(),
+    });
+    inbound.serve(node.clone());
+    if node.belonging.founder {
+        found(&node).await?;
+    }
+    Ok(node)
+}
+
+async fn start_site(
+    config: &Config,
+    me: NodeId,
+    disk: RocksDisk,
+    consensus: &Consensus,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<Site<RocksDisk>> {
+    let effects =
+        RelayEffects::start(config.relay, config.drill_sink(), tasks.clone(), stop.clone());
+    let effects = Arc::new(effects.await.context("cannot open a socket for the relay")?);
+    let settings =
+        site::Settings { node: me, site: config.site.clone(), wall: Arc::new(edge::wall) };
+    let view = consensus.view();
+    Ok(Site::start::<Runtime, _>(settings, disk, view, effects, stop.clone()).await?)
+}
+
+fn is_satellite(view: &OnceLock<watch::Receiver<Arc<AppliedView>>>, node: NodeId) -> bool {
+    let members = view.get().map(|view| view.borrow().state.members.clone());
+    members.and_then(|members| members.get(&node).map(|m| m.satellite)).unwrap_or(false)
+}
+
+/// The first run of the first node. Asking again changes nothing.
+async fn found(node: &Node) -> anyhow::Result<()> {
+    node.consensus.found().await?;
+    if node.consensus.view().borrow().state.cluster.is_some() {
+        return Ok(());
+    }
+    let cluster = cluster_id(&node.belonging).context("cluster.json names no cluster")?;
+    let first = Candidate {
+        name: node.config.name.clone(),
+        site: node.config.site.clone(),
+        role: Role::Voter,
+        addresses: node.config.advertised(),
+        public_key: node.identity.public_key().to_spki_der(),
+        satellite: false,
+    };
+    let wish = Wish {
+        key: edge::request_key()?,
+        author: Author { node: node.belonging.node(), person: None },
+        decision: Decision::Found { cluster, profile: node.belonging.profile, first },
+    };
+    let answer = node.consensus.propose(wish, FOUND).await?;
+    match answer.result {
+        Ok(_) => Ok(()),
+        Err(weir_model::refusal::Refusal::AlreadyFounded { .. }) => Ok(()),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// Tells the link whom to dial: the agreed members, or those known from joining
+/// as long as nothing has been agreed here.
+fn name_peers(link: &Link, belonging: &Belonging, view: &AppliedView) -> anyhow::Result<()> {
+    let known: Vec<Member> = if view.state.members.is_empty() {
+        belonging.members.clone()
+    } else {
+        view.state.members.values().cloned().collect()
+    };
+    let peers = known.into_iter().filter(|member| member.id != belonging.node());
+    let addresses = peers.map(|member| PeerAddress {
+        id: member.id,
+        addrs: member.addresses,
+        satellite: member.satellite.then(|| weir_link::Satellite::new(PEER_SATELLITE_BPS)),
+    });
+    link.set_peers(addresses.collect())?;
+    Ok(())
+}
+
+async fn follow_members(node: Arc<Node>, stop: CancellationToken) {
+    let mut view = node.consensus.view();
+    let mut known = None;
+    loop {
+        let members = view.borrow_and_update().state.members.clone();
+        if known.as_ref() != Some(&members) {
+            if let Err(error) = name_peers(&node.link, &node.belonging, &view.borrow()) {
+                tracing::error!(%error, "peers could not be named");
+            }
+            node.link.recheck();
+            known = Some(members);
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = view.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+impl Node {
+    pub(crate) fn joining(&self) -> Joining<'_> {
+        Joining { node: self }
+    }
+}

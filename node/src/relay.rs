@@ -1,0 +1,210 @@
+//! Zones driven by a relay box: one datagram makes a siren sound. A drill or a
+//! test goes to the drill sink, a file beside the data, and no packet leaves.
+//! It refuses to send an order twice: without an answer the outcome is unknown.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::UdpSocket;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use weir_consensus::site::{Effects, Report};
+use weir_model::directory::{Grade, Sound};
+use weir_model::fact::{EffectKey, EffectResult, Proof};
+use weir_model::home::{EffectAction, EffectOrder};
+use weir_model::intent::Mode;
+
+use crate::edge;
+
+/// How long a relay may take to answer.
+const ANSWER: Duration = Duration::from_secs(2);
+/// Most orders waiting for an answer; of more, the new ones stay unknown.
+const WAITING: usize = 256;
+
+/// What a relay says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Acknowledged,
+    Had,
+    HadNot,
+}
+
+type Waiting = Mutex<BTreeMap<String, oneshot::Sender<Said>>>;
+
+/// See the module.
+pub(crate) struct RelayEffects {
+    relay: Option<(Arc<UdpSocket>, SocketAddr)>,
+    waiting: Arc<Waiting>,
+    drill_sink: PathBuf,
+    tasks: TaskTracker,
+}
+
+impl RelayEffects {
+    pub(crate) async fn start(
+        relay: Option<SocketAddr>,
+        drill_sink: PathBuf,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> std::io::Result<Self> {
+        let waiting: Arc<Waiting> = Arc::default();
+        let relay = match relay {
+            None => None,
+            Some(address) => {
+                let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+                let socket = Arc::new(UdpSocket::bind(any).await?);
+                tasks.spawn(listen(socket.clone(), address, waiting.clone(), stop));
+                Some((socket, address))
+            }
+        };
+        Ok(Self { relay, waiting, drill_sink, tasks })
+    }
+
+    /// `None`: there is no relay.
+    fn say(
+        &self,
+        words: String,
+        key: &EffectKey,
+    ) -> Option<impl Future<Output = Option<Said>> + use<>> {
+        let (socket, to) = self.relay.clone()?;
+        let (told, said) = oneshot::channel();
+        let key = key.to_string();
+        {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            if waiting.len() < WAITING {
+                waiting.insert(key.clone(), told);
+            }
+        }
+        let all = self.waiting.clone();
+        Some(async move {
+            let sent = socket.send_to(words.as_bytes(), to).await.is_ok();
+            let said = if sent { timeout(ANSWER, said).await.ok() } else { None };
+            all.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            said.and_then(Result::ok)
+        })
+    }
+}
+
+async fn listen(
+    socket: Arc<UdpSocket>,
+    relay: SocketAddr,
+    waiting: Arc<Waiting>,
+    stop: CancellationToken,
+) {
+    let mut buffer = [0; 512];
+    loop {
+        let received = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            received = socket.recv_from(&mut buffer) => received,
+        };
+        let Ok((len, from)) = received else { continue };
+        // Anybody can send to an open port; only the relay is listened to.
+        if from != relay {
+            continue;
+        }
+        if let Some((said, key)) = understand(&buffer[..len]) {
+            let told = waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+            if let Some(told) = told {
+                let _ = told.send(said);
+            }
+        }
+    }
+}
+
+/// `ack KEY`, `had KEY` or `not KEY`; anything else is nothing.
+fn understand(datagram: &[u8]) -> Option<(Said, &str)> {
+    let (word, key) = std::str::from_utf8(datagram).ok()?.trim_end().split_once(' ')?;
+    let said = match word {
+        "ack" => Said::Acknowledged,
+        "had" => Said::Had,
+        "not" => Said::HadNot,
+        _ => return None,
+    };
+    Some((said, key))
+}
+
+fn answered() -> (EffectResult, Proof) {
+    (EffectResult::Done, Proof { grade: Some(Grade::Answered), reached: 1, of: 1 })
+}
+
+fn silent() -> (EffectResult, Proof) {
+    let why = "the relay did not answer / 继电器无应答".to_owned();
+    (EffectResult::Unknown { why }, Proof { grade: Some(Grade::Sent), reached: 1, of: 1 })
+}
+
+fn play(order: &EffectOrder) -> String {
+    let EffectAction::Page { zone, sound, repeat, .. } = &order.action;
+    let sound = match sound {
+        Sound::Audio(id) => id.to_string(),
+        Sound::Text(_) => "text".into(),
+    };
+    format!("weir-relay 1 play {} {} {zone} {repeat} {sound}", order.key, order.epoch)
+}
+
+impl Effects for RelayEffects {
+    fn begin(&self, order: EffectOrder, report: Report) {
+        if order.mode != Mode::Real {
+            let sink = self.drill_sink.clone();
+            self.tasks.spawn(async move {
+                let (result, proof) = match rehearse(&sink, &order).await {
+                    Ok(()) => answered(),
+                    Err(error) => {
+                        (EffectResult::Failed { why: error.to_string() }, Proof::default())
+                    }
+                };
+                report.ended(result, proof).await;
+            });
+            return;
+        }
+        let said = self.say(play(&order), &order.key);
+        self.tasks.spawn(async move {
+            let (result, proof) = match said {
+                None => {
+                    let why = "this node drives no device / 本节点未接设备".to_owned();
+                    (EffectResult::Failed { why }, Proof::default())
+                }
+                Some(said) => match said.await {
+                    Some(_) => answered(),
+                    None => silent(),
+                },
+            };
+            report.ended(result, proof).await;
+        });
+    }
+
+    fn cease(&self, key: &EffectKey) {
+        if let Some(said) = self.say(format!("weir-relay 1 stop {key}"), key) {
+            self.tasks.spawn(async move {
+                // A siren that does not hear the stop ends by itself.
+                let _ = said.await;
+            });
+        }
+    }
+
+    fn ask(&self, key: EffectKey, within: Duration, report: Report) {
+        let Some(said) = self.say(format!("weir-relay 1 query {key}"), &key) else { return };
+        self.tasks.spawn(async move {
+            let (result, proof) = match timeout(within, said).await {
+                Ok(Some(Said::Had | Said::Acknowledged)) => answered(),
+                Ok(Some(Said::HadNot)) => (EffectResult::NotBegun, Proof::default()),
+                // Silence: whether it sounded stays unknown.
+                Ok(None) | Err(_) => silent(),
+            };
+            report.ended(result, proof).await;
+        });
+    }
+}
+
+/// A drill's orders end here, marked as such.
+async fn rehearse(sink: &PathBuf, order: &EffectOrder) -> std::io::Result<()> {
+    let line = format!("{} 演习 DRILL {:?} {}\n", edge::wall().0, order.mode, play(order));
+    let mut file = tokio::fs::OpenOptions::new().create(true).append(true).open(sink).await?;
+    file.write_all(line.as_bytes()).await?;
+    file.sync_data().await
+}

@@ -1,0 +1,6 @@
+//! What the NOC sees, from plain numbers that the node passes in. It refuses to
+//! know where they come from: no crate of ours is named here.
+
+mod metrics;
+
+pub use metrics::{CONTENT_TYPE, PeerReading, Reading, render};
