@@ -12,7 +12,7 @@ build=(clang g++ git libclang-dev make pkg-config)
 run=()
 # The power-cut test's disk image; address and link tools for the stories.
 # The fuzzers need nothing more: libFuzzer comes with its crate.
-test=(e2fsprogs iproute2 mount util-linux)
+test=(e2fsprogs iproute2 mount prometheus util-linux)
 # The peer that benchmarks are held against.
 bench=(etcd-server)
 

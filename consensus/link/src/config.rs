@@ -37,7 +37,8 @@ pub struct Satellite {
     pub rate_bps: u64,
     /// Assumed round trip until one is measured.
     pub rtt: Duration,
-    /// `None`: the status exchange above keeps the connection alive.
+    /// An exchange of some 150 bytes that keeps the connection and says that
+    /// the peer lives; `None` lets an idle connection end.
     pub keep_alive: Option<Duration>,
     pub idle_timeout: Duration,
     pub connect_timeout: Duration,
@@ -48,7 +49,7 @@ impl Satellite {
         Self {
             rate_bps,
             rtt: Duration::from_millis(700),
-            keep_alive: None,
+            keep_alive: Some(Duration::from_secs(6)),
             idle_timeout: Duration::from_secs(15),
             connect_timeout: Duration::from_secs(5),
         }

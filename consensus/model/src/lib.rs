@@ -4,6 +4,9 @@
 //! minted by whoever proposes, and the same inputs give the same outputs on
 //! every node.
 
+#[cfg(all(feature = "planted", not(debug_assertions)))]
+compile_error!("bugs planted on purpose have no place in a release build");
+
 pub mod codec;
 pub mod decision;
 pub mod directory;

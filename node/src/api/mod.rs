@@ -130,21 +130,19 @@ fn author(node: &Node, headers: &HeaderMap) -> Result<Author, Problem> {
     Ok(Author { node: me, person: Some(person) })
 }
 
-/// The `Idempotency-Key` of the request, or a fresh one.
+/// The `Idempotency-Key` of the request, or a fresh one. One of our own, as an
+/// unknown outcome names it, stands for itself: asked again, it is the same.
 fn key(headers: &HeaderMap) -> Result<RequestKey, Problem> {
-    match headers.get("idempotency-key") {
-        None => edge::request_key().map_err(|_| Problem::no_randomness()),
-        Some(text) => {
-            // A key that we printed is the key itself.
-            if let Some(key) = text.to_str().ok().and_then(|text| text.parse().ok()) {
-                return Ok(key);
-            }
-            let hash = Hash::of(&[b"idempotency key", text.as_bytes()]);
-            let mut key = [0; 16];
-            key.copy_from_slice(&hash.0[..16]);
-            Ok(RequestKey(key))
-        }
+    let Some(text) = headers.get("idempotency-key") else {
+        return edge::request_key().map_err(|_| Problem::no_randomness());
+    };
+    if let Some(ours) = text.to_str().ok().and_then(|text| text.parse().ok()) {
+        return Ok(ours);
     }
+    let hash = Hash::of(&[b"idempotency key", text.as_bytes()]);
+    let mut key = [0; 16];
+    key.copy_from_slice(&hash.0[..16]);
+    Ok(RequestKey(key))
 }
 
 /// Proposes on behalf of a request.

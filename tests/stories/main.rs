@@ -1,0 +1,11 @@
+//! Stories played against real processes on this machine. A module is one part
+//! of what Weir promises, a test one thing that a person would see.
+
+mod cut;
+mod directory;
+mod failover;
+mod island;
+mod kept;
+mod metrics;
+mod refused;
+mod unknown;
