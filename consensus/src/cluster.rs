@@ -248,7 +248,12 @@ impl<R: Runtime, D: Disk, T: Transport> Consensus<R, D, T> {
         let Ok(body) = pack(&Request::Propose { proposal, wait_ms }) else {
             return Attempt::NotHere;
         };
-        match self.0.transport.call(leader, Lane::Control, body, patience).await {
+        let called = tokio::select! {
+            called = self.0.transport.call(leader, Lane::Control, body, patience) => called,
+            // It fell, and another leads: no reason to wait for its answer.
+            () = self.led_by_another_than(leader) => return Attempt::Unknown,
+        };
+        match called {
             Ok(bytes) => match codec::decode(&bytes) {
                 Ok(Response::Propose(Proposed::Answered(answer))) => Attempt::Answered(answer),
                 Ok(Response::Propose(Proposed::NotLeader(_)) | Response::Refused(_)) => {
@@ -258,6 +263,19 @@ impl<R: Runtime, D: Disk, T: Transport> Consensus<R, D, T> {
             },
             Err(SendError::NotSent { .. }) => Attempt::NotHere,
             Err(SendError::Unknown { .. }) => Attempt::Unknown,
+        }
+    }
+
+    async fn led_by_another_than(&self, leader: NodeId) {
+        let mut metrics = self.0.raft.metrics();
+        loop {
+            let now = metrics.borrow_watched().current_leader;
+            if now.is_some_and(|now| now != leader) {
+                return;
+            }
+            if metrics.changed().await.is_err() {
+                return std::future::pending().await;
+            }
         }
     }
 

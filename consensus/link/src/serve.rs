@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quinn::crypto::rustls::HandshakeData;
-use quinn::{Connection, Incoming, RecvStream, SendStream, VarInt};
+use quinn::{Connection, Incoming, ReadExactError, RecvStream, SendStream, VarInt};
 use tokio::time::timeout;
 use weir_model::id::NodeId;
 
@@ -94,7 +94,9 @@ async fn welcome_one(inner: Arc<Inner>, class: Class, incoming: Incoming) {
         greeted = timeout(patience, greeting) => greeted,
     };
     match greeted {
-        Ok(Ok((node, live))) => {
+        // Dropping it closes what is left of it.
+        Ok(Ok(None)) => tracing::debug!(%remote, ?class, "gone before its hello"),
+        Ok(Ok(Some((node, live)))) => {
             tracing::debug!(peer = %node, ?class, %remote, "let in");
             accept_streams(inner, node, live).await;
         }
@@ -113,16 +115,21 @@ fn is_join(connection: &Connection) -> bool {
         .is_some_and(|data| data.protocol.as_deref() == Some(ALPN_JOIN))
 }
 
+/// `None`: it went away before it had said who it is.
 async fn greet(
     inner: &Arc<Inner>,
     class: Class,
     satellite: Option<&Satellite>,
     connection: &Connection,
-) -> Result<(NodeId, Arc<Live>), Refusal> {
+) -> Result<Option<(NodeId, Arc<Live>)>, Refusal> {
     let leaf = peer_leaf(connection).ok_or(Refusal::NoCertificate)?;
-    let (mut send, mut recv) = connection.accept_bi().await.map_err(|_| Refusal::OtherProtocol)?;
+    let Ok((mut send, mut recv)) = connection.accept_bi().await else { return Ok(None) };
     let mut bytes = [0; HELLO_BYTES];
-    recv.read_exact(&mut bytes).await.map_err(|_| Refusal::OtherProtocol)?;
+    match recv.read_exact(&mut bytes).await {
+        Ok(()) => {}
+        Err(ReadExactError::FinishedEarly(_)) => return Err(Refusal::OtherProtocol),
+        Err(ReadExactError::ReadError(_)) => return Ok(None),
+    }
     let hello = Hello::from_bytes(&bytes).ok_or(Refusal::OtherProtocol)?;
     let identity = &inner.config.identity;
     if hello.cluster != identity.cluster() {
@@ -147,7 +154,7 @@ async fn greet(
     peer.lane(class).accepted(live.clone(), together(inner, class, satellite));
     let welcome = [&[WELCOME], inner.boot.to_be_bytes().as_slice()].concat();
     let said = send.write_all(&welcome).await.is_ok() && send.finish().is_ok();
-    if said { Ok((hello.node, live)) } else { Err(Refusal::OtherProtocol) }
+    Ok(said.then_some((hello.node, live)))
 }
 
 /// Connections no further apart than this were dialled at the same time: a peer

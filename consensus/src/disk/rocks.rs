@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
@@ -76,6 +76,8 @@ struct Shared {
     reads: mpsc::Sender<Read1>,
     /// Apart from the other reads: syncing a file may take long.
     file_work: mpsc::Sender<Read1>,
+    /// Why writing ended, once it has.
+    failed: Arc<OnceLock<String>>,
     _threads: Threads,
 }
 
@@ -100,6 +102,8 @@ impl RocksDisk {
                 OpenError::Database { folder: folder.to_owned(), reason: error.to_string() }
             })?;
         let db = Arc::new(db);
+        let failed: Arc<OnceLock<String>> = Arc::default();
+        let first = failed.clone();
         let (writes, write_queue) = mpsc::channel(QUEUE);
         let (reads, read_queue) = mpsc::channel(QUEUE);
         let (file_work, file_queue) = mpsc::channel(QUEUE);
@@ -111,37 +115,38 @@ impl RocksDisk {
                 .spawn(run)
                 .map_err(|source| OpenError::Folder { folder: folder.to_owned(), source })
         };
-        let writer = spawn("disk-write", Box::new(move || write_loop(&db, write_queue)))?;
+        let writer = spawn("disk-write", Box::new(move || write_loop(&db, write_queue, &first)))?;
         let readers = vec![
             spawn("disk-read", Box::new(move || read_loop(&reader, read_queue)))?,
             spawn("disk-files", Box::new(move || read_loop(&file_reader, file_queue)))?,
         ];
         let threads = Threads { writer: Some(writer), readers };
-        Ok(Self(Arc::new(Shared { writes, reads, file_work, _threads: threads })))
+        Ok(Self(Arc::new(Shared { writes, reads, file_work, failed, _threads: threads })))
     }
 
     async fn submit(&self, batch: Batch, wanted: Wanted) -> io::Result<()> {
         let (answer, answered) = oneshot::channel();
         let write = Write1 { batch, wanted, answer };
-        self.0.writes.send(write).await.map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())?
+        self.0.writes.send(write).await.map_err(|_| self.closed())?;
+        answered.await.map_err(|_| self.closed())?
     }
 
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Reader) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        Self::ask(&self.0.reads, read).await
+        self.ask(&self.0.reads, read).await
     }
 
     async fn file<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Reader) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        Self::ask(&self.0.file_work, work).await
+        self.ask(&self.0.file_work, work).await
     }
 
     async fn ask<T: Send + 'static>(
+        &self,
         queue: &mpsc::Sender<Read1>,
         read: impl FnOnce(&Reader) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
@@ -150,13 +155,15 @@ impl RocksDisk {
             // Nobody waits any more: the caller was cancelled.
             let _ = answer.send(read(reader));
         });
-        queue.send(task).await.map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())?
+        queue.send(task).await.map_err(|_| self.closed())?;
+        answered.await.map_err(|_| self.closed())?
     }
-}
 
-fn closed() -> io::Error {
-    io::Error::new(io::ErrorKind::BrokenPipe, "storage has stopped after an earlier failure")
+    fn closed(&self) -> io::Error {
+        let why = self.0.failed.get().map_or("it was closed", String::as_str);
+        let text = format!("存储已停止，请排除故障后重启 / storage has stopped, mend it: {why}");
+        io::Error::new(io::ErrorKind::BrokenPipe, text)
+    }
 }
 
 fn options() -> Options {
@@ -179,7 +186,7 @@ fn family_options(family: Family) -> Options {
 }
 
 /// Writes what waits, then syncs once for all of it.
-fn write_loop(db: &DB, mut queue: mpsc::Receiver<Write1>) {
+fn write_loop(db: &DB, mut queue: mpsc::Receiver<Write1>, failed: &OnceLock<String>) {
     let mut group = Vec::with_capacity(GROUP);
     while let Some(first) = queue.blocking_recv() {
         group.push(first);
@@ -189,18 +196,22 @@ fn write_loop(db: &DB, mut queue: mpsc::Receiver<Write1>) {
                 Err(_) => break,
             }
         }
-        if let Err(error) = write_group(db, &mut group) {
+        if let Err(error) = write_group(db, &mut group, failed) {
             tracing::error!(%error, "a write failed; storage stops / 写盘失败，存储停止");
             return;
         }
     }
 }
 
-fn write_group(db: &DB, group: &mut Vec<Write1>) -> io::Result<()> {
+fn write_group(db: &DB, group: &mut Vec<Write1>, stopped: &OnceLock<String>) -> io::Result<()> {
     let mut waiting: Vec<Synced> = Vec::new();
     for Write1 { batch, wanted, answer } in group.drain(..) {
         let outcome = write_one(db, batch);
         let failed = outcome.as_ref().err().map(copy_error);
+        if let Some(error) = &failed {
+            // Before anybody's answer is dropped, so that whoever asks finds it.
+            let _ = stopped.set(error.to_string());
+        }
         match wanted {
             Wanted::Readable => drop(answer.send(outcome)),
             Wanted::Then(synced) => {
@@ -225,6 +236,9 @@ fn write_group(db: &DB, group: &mut Vec<Write1>) -> io::Result<()> {
         return Ok(());
     }
     let outcome = db.flush_wal(true).map_err(io::Error::other);
+    if let Err(error) = &outcome {
+        let _ = stopped.set(error.to_string());
+    }
     for synced in waiting {
         synced(match &outcome {
             Ok(()) => Ok(()),
