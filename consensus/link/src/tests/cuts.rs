@@ -127,7 +127,7 @@ async fn a_satellite_link_carries_what_it_can_in_spite_of_loss() {
 }
 
 #[tokio::test]
-async fn an_idle_satellite_connection_sends_nothing() {
+async fn an_idle_satellite_connection_is_silent_between_keep_alives() {
     let rtt = Duration::from_millis(50);
     let params = ShaperParams::satellite(rtt, 512_000, 256_000, 0);
     let (one, _two, uplink) = behind(params, |config| {
