@@ -81,6 +81,8 @@ struct Driver<D, E> {
     owed: BTreeMap<IntentId, Vec<oneshot::Sender<IntentStatus>>>,
     wake: Option<Instant>,
     unrecorded: bool,
+    /// Why facts of other nodes cannot be kept here any more.
+    keeps_nothing: Option<String>,
     mail: mpsc::Sender<Mail>,
     agreed: watch::Receiver<Arc<AppliedView>>,
     view: watch::Sender<Arc<SiteView>>,
@@ -174,6 +176,7 @@ impl<D: Disk, E: Effects> Driver<D, E> {
             owed: BTreeMap::new(),
             wake: None,
             unrecorded: false,
+            keeps_nothing: None,
             mail,
             agreed,
             view,
@@ -378,7 +381,12 @@ impl<D: Disk, E: Effects> Driver<D, E> {
             }
         }
         if let Err(error) = self.journal.keep(&keep).await {
-            return KeptHere { head: None, refused: Some(error.to_string()) };
+            // The merge has them, the disk does not: from now on this node
+            // keeps nothing for anybody.
+            self.keeps_nothing = Some(error.to_string());
+        }
+        if let Some(why) = &self.keeps_nothing {
+            return KeptHere { head: None, refused: Some(why.clone()) };
         }
         if let Some(head) = &head {
             self.merge.synced_here(head);

@@ -1,0 +1,28 @@
+//! A site's devices are driven by that site only: what other sites did is
+//! merged and shown, and never done here too.
+
+use weir_model::fact::Target;
+
+use super::{Invariant, Seen};
+
+#[derive(Default)]
+pub(super) struct OnlyAtHome;
+
+impl Invariant for OnlyAtHome {
+    fn name(&self) -> &'static str {
+        "only the home site drives its devices"
+    }
+
+    fn look(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        let Seen::Nightfall(journals) = seen else { return Ok(()) };
+        for sounded in &journals.ledger {
+            let Target::Zone(zone) = &sounded.key.target;
+            let (home, site) =
+                (journals.fixture.homes.get(&sounded.node), journals.fixture.drives(zone));
+            if home != site {
+                return Err(format!("{} drove {zone}, which is {site:?}'s", sounded.node));
+            }
+        }
+        Ok(())
+    }
+}

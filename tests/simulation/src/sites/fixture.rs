@@ -1,0 +1,177 @@
+//! The sites of a run: who belongs where, which zones there are, what may be
+//! launched. Keys come from the node's number, so that signatures are real and
+//! the same in every run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use weir_consensus::store::AppliedView;
+use weir_link::PublicKey;
+use weir_model::codec;
+use weir_model::decision::{Member, Role};
+use weir_model::directory::{
+    Authority, Contacts, Directory, Evidence, Grade, Level, PaPlay, Person, Plan, Record,
+    Role as Held, RoleKind, Scope, Site, SiteClass, Sound, Step, StepKind, Zone, ZoneName,
+};
+use weir_model::id::{NodeId, NodeName, PersonId, PlanId, SiteId, StepId, ZoneId};
+use weir_model::intent::{Intent, SignedIntent};
+use weir_model::state::State;
+
+/// People who may launch.
+pub(super) const PEOPLE: [&str; 4] = ["wang", "li", "chen", "zhao"];
+/// Evacuation, an alert in three steps, an all-clear.
+pub(super) const PLANS: [&str; 3] = ["P-red", "P-orange", "P-clear"];
+const ZONES_A_SITE: u64 = 2;
+
+/// See the module.
+pub struct Fixture {
+    pub homes: BTreeMap<NodeId, SiteId>,
+    pub directory: Arc<Directory>,
+    members: BTreeMap<NodeId, Member>,
+    keys: BTreeMap<NodeId, Ed25519KeyPair>,
+}
+
+/// Whose devices a zone's are.
+pub(super) fn zone_of(site: u64, zone: u64) -> anyhow::Result<ZoneId> {
+    Ok(ZoneId::new(format!("{site}40{zone}"))?)
+}
+
+fn site_of(site: u64) -> anyhow::Result<SiteId> {
+    Ok(SiteId::new(format!("R{site}"))?)
+}
+
+fn step(id: &str, kind: StepKind) -> anyhow::Result<Step> {
+    Ok(Step { id: StepId::new(id)?, kind, group: None, island_ok: true })
+}
+
+fn page(id: &str) -> anyhow::Result<Step> {
+    let zones = vec![ZoneName::try_from("$SITE*".to_owned())?];
+    let evidence = Some(Evidence { grade: Grade::Receiving, within_s: 10 });
+    let sound = Sound::Text("转移".into());
+    step(id, StepKind::PaPlay(PaPlay { zones, sound, repeat: 2, evidence }))
+}
+
+fn plan(id: &str, level: Level, steps: Vec<Step>) -> anyhow::Result<Record> {
+    Ok(Record::Plan(Plan {
+        id: PlanId::new(id)?,
+        name_zh: id.into(),
+        name_en: id.into(),
+        level,
+        authority: vec![Authority { role: RoleKind::Commander, own_site: false }],
+        two_person: false,
+        steps,
+        version: 1,
+    }))
+}
+
+fn person(id: &str) -> anyhow::Result<Record> {
+    let roles = vec![Held { role: RoleKind::Commander, sites: Scope::All }];
+    let (name, contacts) = (id.into(), Contacts::default());
+    Ok(Record::Person(Person { id: PersonId::new(id)?, name, roles, rank: 5, contacts }))
+}
+
+fn place(site: u64) -> anyhow::Result<Vec<Record>> {
+    let id = site_of(site)?;
+    let mut records = vec![Record::Site(Site {
+        id: id.clone(),
+        name_zh: id.to_string(),
+        name_en: None,
+        prefix: site.to_string(),
+        class: SiteClass::Reservoir,
+        links: Vec::new(),
+        nodes: Vec::new(),
+    })];
+    for zone in 1..=ZONES_A_SITE {
+        let zone = zone_of(site, zone)?;
+        records.push(Record::Zone(Zone {
+            id: zone.clone(),
+            site: id.clone(),
+            name_zh: zone.to_string(),
+            name_en: zone.to_string(),
+            speakers: Vec::new(),
+        }));
+    }
+    Ok(records)
+}
+
+fn directory(sites: u64) -> anyhow::Result<Directory> {
+    let mut all = Directory { version: 1, ..Directory::default() };
+    for site in 1..=sites {
+        place(site)?.into_iter().for_each(|record| all.put_record(record));
+    }
+    for id in PEOPLE {
+        all.put_record(person(id)?);
+    }
+    let delay = step("s2", StepKind::Delay { s: 4 })?;
+    all.put_record(plan("P-red", Level::Red, vec![page("s1")?])?);
+    all.put_record(plan("P-orange", Level::Orange, vec![page("s1")?, delay, page("s3")?])?);
+    all.put_record(plan("P-clear", Level::Clear, vec![page("s1")?])?);
+    Ok(all)
+}
+
+impl Fixture {
+    /// One node a site; the first `voters` of them keep others' journals.
+    ///
+    /// # Errors
+    /// When a name in here is not a name.
+    pub fn new(sites: u64, voters: u64) -> anyhow::Result<Self> {
+        let (mut members, mut keys) = (BTreeMap::new(), BTreeMap::new());
+        for number in 1..=sites {
+            let id = NodeId(number);
+            let mut seed = [0; 32];
+            seed[..8].copy_from_slice(&number.to_be_bytes());
+            let key = Ed25519KeyPair::from_seed_unchecked(&seed)
+                .map_err(|_| anyhow::anyhow!("not a seed of a key"))?;
+            let public: [u8; 32] = key.public_key().as_ref().try_into()?;
+            let member = Member {
+                id,
+                name: NodeName::new(format!("n{number}"))?,
+                site: site_of(number)?,
+                role: if number <= voters { Role::Voter } else { Role::Learner },
+                addresses: Vec::new(),
+                public_key: PublicKey(public).to_spki_der(),
+                satellite: number > voters,
+            };
+            members.insert(id, member);
+            keys.insert(id, key);
+        }
+        let homes = members.iter().map(|(id, member)| (*id, member.site.clone())).collect();
+        Ok(Self { homes, directory: Arc::new(directory(sites)?), members, keys })
+    }
+
+    /// What everybody has agreed on, as a node sees it at this index.
+    pub fn agreed(&self, applied: u64) -> AppliedView {
+        let state = State {
+            members: Arc::new(self.members.clone()),
+            directory: self.directory.clone(),
+            ..State::default()
+        };
+        let is_voter = |id: &&NodeId| self.members.get(id).is_some_and(|m| m.role == Role::Voter);
+        let voters = self.members.keys().filter(is_voter).copied().collect();
+        AppliedView { state, applied, voters, ..AppliedView::default() }
+    }
+
+    /// Signs an intent as the node that it names would.
+    ///
+    /// # Errors
+    /// When no such node is here.
+    pub fn sign(&self, intent: &Intent) -> anyhow::Result<SignedIntent> {
+        let bytes = codec::encode(intent)?;
+        let key = self.keys.get(&intent.via).context("an intent of an unknown node")?;
+        let signature = key.sign(&bytes).as_ref().to_vec();
+        Ok(SignedIntent::new(bytes, signature, intent.via))
+    }
+
+    /// Whether no other site keeps this node's journal.
+    pub fn ships_nowhere(&self, node: NodeId) -> bool {
+        let others = self.members.values().filter(|member| member.id != node);
+        !others.into_iter().any(|member| member.role == Role::Voter)
+    }
+
+    /// The site that drives a zone.
+    pub fn drives(&self, zone: &ZoneId) -> Option<&SiteId> {
+        self.directory.zones.get(zone).map(|zone| &zone.site)
+    }
+}
