@@ -57,6 +57,17 @@ pub fn weir_binary() -> Result<PathBuf> {
     Ok(weir)
 }
 
+/// The flood-night directory of the checkout that this runs in: checkouts share
+/// one folder of builds, so what was compiled in may be another's.
+///
+/// # Errors
+/// When this does not run under cargo or nextest.
+pub fn demo_directory() -> Result<String> {
+    let tests = std::env::var("CARGO_MANIFEST_DIR")
+        .context("请用 make test 运行 / run this with make test")?;
+    Ok(format!("{tests}/../ops/deploy/demo/directory.toml"))
+}
+
 /// Runs `weir` with `args` until it ends.
 ///
 /// # Errors

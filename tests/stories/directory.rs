@@ -4,9 +4,7 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 use weir_tests::cluster::Cluster;
-use weir_tests::program::weir;
-
-const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../ops/deploy/demo/directory.toml");
+use weir_tests::program::{demo_directory, weir};
 
 /// What the keeper of the directory got wrong: what stands in the demo file,
 /// and what was written instead. Each costs one mistake, on its own line.
@@ -25,7 +23,7 @@ const TEN: [(&str, &str, &str); 10] = [
 
 #[tokio::test]
 async fn without_a_node_a_dry_run_shows_what_would_change() -> Result<()> {
-    let shown = weir(["apply", "--dry-run", "-f", DEMO]).await?.ended_with(0)?;
+    let shown = weir(["apply", "--dry-run", "-f", &demo_directory()?]).await?.ended_with(0)?;
     let lines: Vec<&str> = shown.out.lines().collect();
     let last = lines.last().copied().unwrap_or_default();
     ensure!(last.ends_with(&format!("{} changes, not sent", lines.len() - 1)), "{last}");
@@ -38,7 +36,7 @@ async fn without_a_node_a_dry_run_shows_what_would_change() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_with_ten_mistakes_names_all_ten_and_changes_nothing() -> Result<()> {
     let mut cluster = Cluster::found("lan").await?;
-    let mut text = std::fs::read_to_string(DEMO)?;
+    let mut text = std::fs::read_to_string(demo_directory()?)?;
     for (right, wrong, _) in TEN {
         ensure!(text.contains(right), "the demo file no longer holds {right}");
         text = text.replacen(right, wrong, 1);
@@ -67,7 +65,11 @@ async fn a_file_with_ten_mistakes_names_all_ten_and_changes_nothing() -> Result<
 async fn a_plan_with_an_unknown_kind_of_step_is_refused_by_name() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("sms.toml");
-    let text = std::fs::read_to_string(DEMO)?.replacen("kind = \"delay\"", "kind = \"sms\"", 1);
+    let text = std::fs::read_to_string(demo_directory()?)?.replacen(
+        "kind = \"delay\"",
+        "kind = \"sms\"",
+        1,
+    );
     std::fs::write(&file, text)?;
     let file = file.to_string_lossy();
     let refused = weir(["apply", "--dry-run", "-f", &file]).await?.ended_with(3)?;
@@ -79,9 +81,10 @@ async fn a_plan_with_an_unknown_kind_of_step_is_refused_by_name() -> Result<()> 
 #[tokio::test(flavor = "multi_thread")]
 async fn applying_a_file_twice_changes_nothing_the_second_time() -> Result<()> {
     let mut cluster = Cluster::found("lan").await?;
-    let first = cluster.ask("hq1", &["apply", "-f", DEMO]).await?.ended_with(0)?;
+    let first = cluster.ask("hq1", &["apply", "-f", &demo_directory()?]).await?.ended_with(0)?;
     ensure!(first.out.contains("now v1"), "{}", first.out);
-    for words in [["apply", "-f", DEMO].as_slice(), &["apply", "--dry-run", "-f", DEMO]] {
+    let demo = demo_directory()?;
+    for words in [["apply", "-f", &demo].as_slice(), &["apply", "--dry-run", "-f", &demo]] {
         let again = cluster.ask("hq1", words).await?.ended_with(0)?;
         ensure!(again.out.trim().ends_with("already so (v1)"), "{}", again.out);
     }
@@ -99,7 +102,7 @@ async fn applying_a_file_twice_changes_nothing_the_second_time() -> Result<()> {
     // And all of it is still there after a crash.
     cluster.node("hq1")?.kill()?;
     cluster.node("hq1")?.start().await?;
-    let again = cluster.ask("hq1", &["apply", "-f", DEMO]).await?.ended_with(0)?;
+    let again = cluster.ask("hq1", &["apply", "-f", &demo_directory()?]).await?.ended_with(0)?;
     ensure!(again.out.trim().ends_with("already so (v1)"), "{}", again.out);
     cluster.end()
 }

@@ -9,12 +9,11 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use weir_tests::cluster::Cluster;
 use weir_tests::node::{Node, Place};
-use weir_tests::program::weir;
+use weir_tests::program::{demo_directory, weir};
 use weir_tests::relay::Relay;
 use weir_tests::wait::eventually;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../ops/deploy/demo/directory.toml");
 /// Of the demo directory: who may launch the red page, and where it sounds.
 const COMMANDER: &str = "lin.guodong";
 const DUTY: &str = "yang.yunfeng";
@@ -38,7 +37,7 @@ async fn flood_night(mute: bool) -> Result<(Cluster, Relay)> {
     r5.command(&["join", "--token", &token, "--role", "learner"]).await?;
     r5.start().await?;
     cluster.adopt(r5);
-    cluster.ask("hq1", &["apply", "-f", DIRECTORY]).await?.ended_with(0)?;
+    cluster.ask("hq1", &["apply", "-f", &demo_directory()?]).await?.ended_with(0)?;
     cluster.settled().await?;
     Ok((cluster, relay))
 }

@@ -23,6 +23,20 @@ pub trait Stored: Serialize + DeserializeOwned {
     }
 }
 
+/// Makes types records: type, kind, longest encoding, what errors call it. The
+/// first version of each.
+#[macro_export]
+macro_rules! stored {
+    ($($name:ty, $kind:literal, $max:expr, $called:literal;)+) => {$(
+        impl $crate::codec::Stored for $name {
+            const KIND: u8 = $kind;
+            const VERSION: u8 = 1;
+            const MAX_BYTES: usize = $max;
+            const NAME: &'static str = $called;
+        }
+    )+};
+}
+
 /// Why bytes are not the record they should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {

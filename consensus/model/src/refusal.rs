@@ -112,6 +112,31 @@ impl Refusal {
     /// What to show a person.
     pub fn said(&self) -> Said {
         let (zh, en) = match self {
+            Self::AlreadyFounded { .. }
+            | Self::NotFounded
+            | Self::TokenUnknown
+            | Self::TokenExpired { .. }
+            | Self::TokenUsed { .. }
+            | Self::TokenRole { .. }
+            | Self::SatelliteVoter
+            | Self::VotersOnly
+            | Self::TooManyTokens { .. } => self.said_of_joining(),
+            Self::NameTaken { .. }
+            | Self::TooManyMembers { .. }
+            | Self::MemberUnknown { .. }
+            | Self::DirectoryMoved { .. }
+            | Self::DirectoryBroken { .. }
+            | Self::BoardKey { .. }
+            | Self::BoardText { .. }
+            | Self::BoardFull { .. }
+            | Self::Forgotten { .. } => self.said_of_the_rest(),
+        };
+        Said { zh, en }
+    }
+
+    /// Founding, tokens and roles.
+    fn said_of_joining(&self) -> (String, String) {
+        match self {
             Self::AlreadyFounded { cluster } => (
                 format!("集群 {cluster} 已建立；新节点请用令牌加入"),
                 format!("cluster {cluster} exists; let new nodes join with a token"),
@@ -151,6 +176,12 @@ impl Refusal {
                 format!("未用令牌已达 {most} 个；请等待其过期"),
                 format!("{most} tokens are open; wait until some expire"),
             ),
+            other => (other.code().into(), other.code().into()),
+        }
+    }
+
+    fn said_of_the_rest(&self) -> (String, String) {
+        match self {
             Self::NameTaken { name, by } => (
                 format!("节点名 {name} 已属于 {by}；请换名，或先移除旧节点"),
                 format!("the name {name} belongs to {by}; choose another or remove that node"),
@@ -187,8 +218,8 @@ impl Refusal {
                 format!("请求过旧（{since} < {remembered_from}），无法确认是否已执行；请核对现状"),
                 format!("too old to know ({since} < {remembered_from}); check what is there"),
             ),
-        };
-        Said { zh, en }
+            other => (other.code().into(), other.code().into()),
+        }
     }
 }
 

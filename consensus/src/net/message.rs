@@ -109,18 +109,7 @@ pub enum StreamAnswer {
     HigherVote(Ballot),
 }
 
-macro_rules! stored {
-    ($($name:ty, $kind:literal, $max:expr, $called:literal;)+) => {$(
-        impl Stored for $name {
-            const KIND: u8 = $kind;
-            const VERSION: u8 = 1;
-            const MAX_BYTES: usize = $max;
-            const NAME: &'static str = $called;
-        }
-    )+};
-}
-
-stored! {
+weir_model::stored! {
     Request, 40, 2 * ENTRY_BYTES, "consensus request";
     Response, 41, 128 << 10, "consensus response";
     Opening, 42, 1 << 20, "pipe opening";

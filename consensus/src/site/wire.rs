@@ -2,7 +2,6 @@
 //! safe keeping.
 
 use serde::{Deserialize, Serialize};
-use weir_model::codec::Stored;
 use weir_model::fact::Head;
 use weir_model::id::NodeId;
 use weir_model::intent::{IntentStatus, SignedIntent};
@@ -39,18 +38,7 @@ pub enum ShipFrame {
     Facts(Vec<Vec<u8>>),
 }
 
-macro_rules! stored {
-    ($($name:ty, $kind:literal, $max:expr, $called:literal;)+) => {$(
-        impl Stored for $name {
-            const KIND: u8 = $kind;
-            const VERSION: u8 = 1;
-            const MAX_BYTES: usize = $max;
-            const NAME: &'static str = $called;
-        }
-    )+};
-}
-
-stored! {
+weir_model::stored! {
     SiteRequest, 50, 4 << 10, "site request";
     SiteResponse, 51, 4 << 10, "site response";
     ShipOpening, 52, 256, "shipping opening";

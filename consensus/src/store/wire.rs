@@ -17,17 +17,6 @@ use crate::types::{
 /// Longest entry: a proposal and its frame.
 pub const ENTRY_BYTES: usize = (2 << 20) + 1024;
 
-macro_rules! stored {
-    ($($name:ty, $kind:literal, $max:expr, $called:literal;)+) => {$(
-        impl Stored for $name {
-            const KIND: u8 = $kind;
-            const VERSION: u8 = 1;
-            const MAX_BYTES: usize = $max;
-            const NAME: &'static str = $called;
-        }
-    )+};
-}
-
 /// Where in the log: term and index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
@@ -182,7 +171,7 @@ impl SnapshotHead {
     }
 }
 
-stored! {
+weir_model::stored! {
     Place, 30, 64, "log place";
     Ballot, 31, 64, "vote";
     LogEntry, 32, ENTRY_BYTES, "log entry";

@@ -31,10 +31,15 @@ fn main() -> Result<ExitCode> {
     }
 }
 
-/// The repository this binary was built from.
+/// The repository this runs in. Not the one it was built in: checkouts share
+/// one folder of builds.
 fn checkout() -> Result<PathBuf> {
-    let own_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    own_folder.ancestors().nth(2).map(PathBuf::from).context("xtask no longer lies in ops/xtask")
+    let here = std::env::current_dir().context("no current folder")?;
+    let is_root = |folder: &&Path| folder.join("ops/xtask").is_dir();
+    here.ancestors()
+        .find(is_root)
+        .map(PathBuf::from)
+        .context("not inside a checkout of Weir; change into one")
 }
 
 fn read_checkout(root: &Path) -> Result<ExitCode> {
