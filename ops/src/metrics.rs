@@ -34,6 +34,12 @@ pub struct Reading {
     pub unknown: u64,
     pub no_leader: u64,
     pub peers: Vec<PeerReading>,
+    /// Sequence of this node's newest fact, and of the newest kept at two sites.
+    pub journal_seq: u64,
+    pub journal_kept_at_two_seq: u64,
+    pub unrecorded: bool,
+    pub forks: u64,
+    pub activations_running: u64,
 }
 
 fn whole(value: u64) -> i64 {
@@ -46,7 +52,7 @@ fn whole(value: u64) -> i64 {
 /// When a name is registered twice, which a test would have shown.
 pub fn render(reading: &Reading) -> Result<String, prometheus::Error> {
     let registry = Registry::new();
-    raft(&registry, reading)?;
+    gauges(&registry, reading)?;
     proposals(&registry, reading)?;
     links(&registry, &reading.peers)?;
     let mut text = Vec::new();
@@ -54,7 +60,7 @@ pub fn render(reading: &Reading) -> Result<String, prometheus::Error> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-fn raft(registry: &Registry, reading: &Reading) -> Result<(), prometheus::Error> {
+fn gauges(registry: &Registry, reading: &Reading) -> Result<(), prometheus::Error> {
     let gauges = [
         ("weir_raft_leader", "1 on the node that leads.", u64::from(reading.is_leader)),
         ("weir_raft_leader_known", "1 while a leader is known.", u64::from(reading.has_leader)),
@@ -65,6 +71,15 @@ fn raft(registry: &Registry, reading: &Reading) -> Result<(), prometheus::Error>
         ("weir_raft_applied_index", "Last entry applied.", reading.applied),
         ("weir_members", "Nodes of the cluster.", reading.members),
         ("weir_directory_version", "Version of the directory.", reading.directory_version),
+        ("weir_journal_seq", "Sequence of this node's newest fact.", reading.journal_seq),
+        (
+            "weir_journal_kept_at_two_seq",
+            "Sequence of this node's newest fact that two sites keep.",
+            reading.journal_kept_at_two_seq,
+        ),
+        ("weir_journal_unrecorded", "1 after the journal failed.", u64::from(reading.unrecorded)),
+        ("weir_journal_forks", "Facts of which two histories are known.", reading.forks),
+        ("weir_activations_running", "Plans running here.", reading.activations_running),
     ];
     for (name, help, value) in gauges {
         let gauge = IntGauge::new(name, help)?;

@@ -35,6 +35,8 @@ async fn promtool_finds_nothing_to_say_about_a_running_node() -> Result<()> {
     ensure!(head.starts_with("HTTP/1.1 200") && !head.contains("chunked"), "{head}");
     for series in [
         "weir_raft_leader_known 1",
+        "weir_journal_seq 1",
+        "weir_journal_unrecorded 0",
         "weir_proposals_total{outcome=\"decided\"} 1",
         "weir_link_connected{peer=\"hq1\"} 1",
     ] {

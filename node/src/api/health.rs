@@ -66,6 +66,8 @@ fn reading(node: &Node) -> Reading {
     let view = node.consensus.view().borrow().clone();
     let name =
         |id| view.state.members.get(&id).map_or_else(|| id.to_string(), |m| m.name.to_string());
+    let site = node.site.view().borrow().clone();
+    let running = site.picture.activations.iter().filter(|run| run.ended.is_none());
     let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let peers = node.link.peers().into_iter().map(|peer| PeerReading {
         peer: name(peer.node),
@@ -90,5 +92,10 @@ fn reading(node: &Node) -> Reading {
         unknown: load(&node.counters.unknown),
         no_leader: load(&node.counters.no_leader),
         peers: peers.collect(),
+        journal_seq: site.head.id.seq,
+        journal_kept_at_two_seq: site.kept_at_two,
+        unrecorded: site.unrecorded,
+        forks: site.forks.len() as u64,
+        activations_running: running.count() as u64,
     }
 }
