@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 . ops/setup/say.sh
 
 # Crates that only decide; their tests take seconds.
-pure=(-p weir-model)
+pure=(-p weir-model -p weir-signaling)
 
 failed=()
 run() {

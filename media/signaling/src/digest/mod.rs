@@ -1,0 +1,153 @@
+//! HTTP digest as a SIP server asks for it (RFC 3261 §22, RFC 7616, RFC 8760).
+//! Refuses to say whether a user exists, to take one answer twice, and to hold
+//! more nonces than it was given room for.
+
+mod algorithm;
+mod authorization;
+mod challenge;
+mod credential;
+mod nonce;
+mod refused;
+#[cfg(test)]
+mod tests;
+
+pub use algorithm::{Algorithm, Sum};
+pub use authorization::{AUTHORIZATION_MAX, Authorization, HeaderError, Quality};
+pub use challenge::{Challenge, REALM_MAX, Realm, RealmError};
+pub use credential::Credential;
+pub use nonce::{Nonce, NonceLimits};
+pub use refused::Refused;
+
+use nonce::{Counted, Nonces};
+
+/// Most credentials looked at in one request: a phone answers each challenge it
+/// was sent, and may carry those of a proxy or two.
+pub const AUTHORIZATIONS_MAX: usize = 8;
+
+/// What became of a request's credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Accepted {
+        user: String,
+    },
+    /// Answer 401 with [`Authenticator::challenges`]. `stale` tells the phone
+    /// that its password is right and only the nonce was old.
+    Challenge {
+        stale: bool,
+    },
+    Refused {
+        why: Refused,
+    },
+}
+
+/// What was asked: the parts of a request that its digest covers.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    pub method: &'a str,
+    /// The values of all Authorization headers, in order, as they came.
+    pub authorizations: &'a [&'a [u8]],
+}
+
+/// The server's side of digest for one realm.
+#[derive(Debug)]
+pub struct Authenticator {
+    realm: Realm,
+    nonces: Nonces,
+}
+
+impl Authenticator {
+    pub fn new(realm: Realm, limits: NonceLimits) -> Self {
+        Self { realm, nonces: Nonces::new(limits) }
+    }
+
+    /// How many nonces are remembered now.
+    pub fn nonces(&self) -> usize {
+        self.nonces.len()
+    }
+
+    /// Forgets nonces past their lifetime.
+    pub fn expire(&mut self, now_ms: u64) {
+        self.nonces.expire(now_ms);
+    }
+
+    /// The WWW-Authenticate headers of a 401, the one we like best first
+    /// (RFC 8760 §2.3). `nonce` and `opaque` are random bytes, never used before.
+    pub fn challenges(
+        &mut self,
+        now_ms: u64,
+        nonce: [u8; 16],
+        opaque: [u8; 16],
+        stale: bool,
+    ) -> [Challenge; 2] {
+        let nonce = self.nonces.mint(now_ms, Nonce(nonce));
+        [Algorithm::Sha256, Algorithm::Md5].map(|algorithm| Challenge {
+            realm: self.realm.clone(),
+            nonce,
+            opaque: Nonce(opaque),
+            algorithm,
+            stale,
+        })
+    }
+
+    /// Judges a request's credentials. `lookup` gives what is kept for a user.
+    ///
+    /// The digest's `uri` is taken as the phone wrote it and not held against
+    /// the Request-URI: phones and proxies spell it differently, and whoever
+    /// could swap it on the way could swap the rest of the request as well.
+    pub fn check(
+        &mut self,
+        now_ms: u64,
+        request: Request<'_>,
+        lookup: impl FnOnce(&str) -> Option<Credential>,
+    ) -> Outcome {
+        match self.ours(request.authorizations) {
+            Ok(Some(answer)) => self.judge(now_ms, request.method, &answer, lookup),
+            Ok(None) => Outcome::Challenge { stale: false },
+            Err(why) => Outcome::Refused { why },
+        }
+    }
+
+    /// The first answer to one of our challenges. A broken header only counts
+    /// when there is no good one.
+    fn ours(&self, values: &[&[u8]]) -> Result<Option<Authorization>, Refused> {
+        let mut broken = None;
+        for value in values.iter().take(AUTHORIZATIONS_MAX) {
+            match Authorization::parse(value) {
+                Ok(answer) if answer.realm == self.realm.as_str() => return Ok(Some(answer)),
+                // Meant for a proxy on the way, or left from another exchange.
+                Ok(_) | Err(HeaderError::OtherScheme) => {}
+                Err(error) => broken = broken.or(Some(Refused::Malformed(error))),
+            }
+        }
+        broken.map_or(Ok(None), Err)
+    }
+
+    fn judge(
+        &mut self,
+        now_ms: u64,
+        method: &str,
+        answer: &Authorization,
+        lookup: impl FnOnce(&str) -> Option<Credential>,
+    ) -> Outcome {
+        let kept = lookup(&answer.username);
+        let known = kept.is_some();
+        // A stranger is weighed like a user, so that time tells nobody who is one.
+        let kept = kept.unwrap_or_else(|| Credential::Password(String::new()));
+        let Some(ha1) = kept.ha1(answer.algorithm, &answer.username, &answer.realm) else {
+            return Outcome::Refused { why: Refused::NoKey { algorithm: answer.algorithm } };
+        };
+        let right = answer.expected(&ha1, method).same_as(&answer.response);
+        if !(right & known) {
+            return Outcome::Refused { why: Refused::Credentials };
+        }
+        let count = match &answer.quality {
+            Quality::Auth { nc, .. } => Some(*nc),
+            Quality::Absent => None,
+        };
+        match self.nonces.count(now_ms, &answer.nonce, count) {
+            Counted::First => Outcome::Accepted { user: answer.username.clone() },
+            Counted::Again => Outcome::Refused { why: Refused::Replayed },
+            Counted::Stale => Outcome::Challenge { stale: true },
+        }
+    }
+}
