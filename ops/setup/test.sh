@@ -51,7 +51,9 @@ watch_crates() {
 }
 
 # Set-up. Cold: nothing of an earlier build is there.
-[[ -d target/weir/deps && -e .cargo/rocksdb/librocksdb.a ]] || touch "$scratch/cold"
+# A fresh clone is warm where the shared folder of builds is.
+compgen -G "$weir_cache/rocksdb/*/librocksdb.a" >/dev/null && [[ -d $weir_cache/target/weir/deps ]] ||
+    touch "$scratch/cold"
 stage_started=$SECONDS
 bash ops/setup/setup.sh test | tee "$scratch/setup" || exit "${PIPESTATUS[0]}"
 rocksdb_s=$(sed -n 's/^setup: .*, \([0-9]*\)s RocksDB$/\1/p' "$scratch/setup")

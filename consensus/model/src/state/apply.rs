@@ -14,7 +14,7 @@ use crate::refusal::Refusal;
 pub const MEMBERS: usize = 4096;
 /// Most tokens open at a time.
 pub const TOKENS: usize = 256;
-/// Most lines of the duty board, wiped ones included.
+/// Most lines of the duty board. A wiped line gives its place up when needed.
 pub const BOARD_LINES: usize = 4096;
 /// Longest name of a board line, in bytes.
 pub const BOARD_NAME_BYTES: usize = 64;
@@ -227,10 +227,10 @@ impl State {
         if text.len() > BOARD_TEXT_BYTES {
             return Err(Refusal::BoardText { longest: BOARD_TEXT_BYTES });
         }
-        let before = self.board.get(key);
-        if before.is_none() && self.board.len() >= BOARD_LINES {
-            return Err(Refusal::BoardFull { most: BOARD_LINES });
+        if !self.board.contains_key(key) && self.board.len() >= BOARD_LINES {
+            self.forget_wiped_line(touched)?;
         }
+        let before = self.board.get(key);
         let (revision, chain) = before.map_or((0, Hash::default()), |b| (b.revision, b.chain));
         let line = BoardLine {
             text: text.to_owned(),
@@ -242,6 +242,16 @@ impl State {
         Arc::make_mut(&mut self.board).insert(key.to_owned(), line);
         touched.insert(RecordKey::Board(key.to_owned()));
         Ok(Outcome::Posted { revision: revision + 1 })
+    }
+
+    /// A wiped line keeps its revision until its place is needed.
+    fn forget_wiped_line(&mut self, touched: &mut Touched) -> Result<(), Refusal> {
+        let wiped = self.board.iter().filter(|(_, line)| line.text.is_empty());
+        let oldest = wiped.min_by_key(|(_, line)| line.at).map(|(key, _)| key.clone());
+        let oldest = oldest.ok_or(Refusal::BoardFull { most: BOARD_LINES })?;
+        Arc::make_mut(&mut self.board).remove(&oldest);
+        touched.insert(RecordKey::Board(oldest));
+        Ok(())
     }
 
     /// Heads only ever move forward; an older one is an old message.

@@ -6,6 +6,8 @@
 mod answers;
 mod apply;
 mod record;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
