@@ -211,3 +211,46 @@ impl StreamAnswer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openraft_rt_tokio::TokioRuntime;
+    use proptest::prelude::*;
+
+    /// A body behind the right kind and version, so that it gets far.
+    fn framed<T: Stored>(body: &[u8]) -> Result<T, DecodeError> {
+        codec::decode(&[&[T::KIND, T::VERSION], body].concat())
+    }
+
+    proptest! {
+        #[test]
+        fn no_message_of_another_node_makes_this_one_panic(body: Vec<u8>) {
+            if let Ok(append) = framed::<Append>(&body) {
+                let _ = append.request::<TokioRuntime>();
+            }
+            if let Ok(Request::Append(append)) = framed::<Request>(&body) {
+                let _ = append.request::<TokioRuntime>();
+            }
+            if let Ok(Opening::Snapshot { head, .. }) = framed::<Opening>(&body) {
+                let _ = head.meta();
+            }
+            let _ = framed::<Response>(&body);
+            let _ = framed::<SnapshotFrame>(&body);
+            let _ = framed::<StreamAnswer>(&body);
+        }
+
+        /// A membership whose voters are not its members, and the like.
+        #[test]
+        fn no_membership_makes_this_node_panic(
+            configs in proptest::collection::vec(
+                proptest::collection::btree_set(0_u64..6, 0..4), 0..3),
+            nodes in proptest::collection::btree_set(0_u64..6, 0..6),
+        ) {
+            let ids = |set: std::collections::BTreeSet<u64>| set.into_iter().map(NodeId).collect();
+            let configs = configs.into_iter().map(ids).collect();
+            let voters = crate::store::wire::Voters { configs, nodes: ids(nodes) };
+            let _ = voters.membership();
+        }
+    }
+}

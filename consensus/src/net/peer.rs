@@ -20,7 +20,7 @@ use weir_model::codec;
 use weir_model::id::NodeId;
 
 use super::append::{network, pipeline};
-use super::message::{Opening, Request, Response, append_of, ask_of, pack, transfer_of};
+use super::message::{Appended, Opening, Request, Response, append_of, ask_of, pack, transfer_of};
 use super::{Lane, SendError, Transport, snapshot};
 use crate::store::wire::unplace;
 use crate::types::{Runtime, Snapshot, SnapshotBytes, Types, Vote};
@@ -167,8 +167,13 @@ impl<R: Runtime, T: Transport> RaftNetworkV2<Types<R>> for Peer<R, T> {
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types<R>>, RPCError<Types<R>>> {
         let timeout = option.soft_ttl();
+        let from_the_start = request.prev_log_id.is_none();
         let request = Request::Append(append_of(request));
         match self.ask(&request, timeout, RPCTypes::AppendEntries).await? {
+            // What follows nothing conflicts with nothing; openraft would panic.
+            Response::Append(Appended::Conflict) if from_the_start => {
+                Err(network(BadAnswer::Other))
+            }
             Response::Append(appended) => Ok(appended.response()),
             _ => Err(network(BadAnswer::Other)),
         }

@@ -137,6 +137,9 @@ impl<D: Disk, T: Transport> Outbox<D, T> {
                     "no answer yet".into()
                 }
             };
+            tell.send_replace(Delivery::Trying { why: Some(why.clone()) });
+            tokio::time::sleep(AGAIN).await;
+            // Not one more try after its window: the site's clock may be slow.
             if (self.wall)() > intent.not_after {
                 tell.send_replace(match perhaps {
                     true => Delivery::Unknown,
@@ -144,8 +147,6 @@ impl<D: Disk, T: Transport> Outbox<D, T> {
                 });
                 return;
             }
-            tell.send_replace(Delivery::Trying { why: Some(why) });
-            tokio::time::sleep(AGAIN).await;
         }
     }
 

@@ -44,3 +44,26 @@ weir_model::stored! {
     ShipOpening, 52, 256, "shipping opening";
     ShipFrame, 53, 128 << 10, "shipping frame";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use weir_model::codec::{self, Stored};
+
+    fn framed<T: Stored>(body: &[u8]) -> Option<T> {
+        codec::decode(&[&[T::KIND, T::VERSION], body].concat()).ok()
+    }
+
+    proptest! {
+        #[test]
+        fn no_message_of_another_site_makes_this_one_panic(body: Vec<u8>) {
+            let _ = framed::<SiteResponse>(&body);
+            let _ = framed::<ShipOpening>(&body);
+            let _ = framed::<ShipFrame>(&body);
+            if let Some(SiteRequest::Intent(signed)) = framed::<SiteRequest>(&body) {
+                let _ = signed.open();
+            }
+        }
+    }
+}

@@ -124,3 +124,24 @@ impl<R: Runtime, D: Disk> RaftSnapshotBuilder<Types<R>> for Builder<D> {
 pub(super) fn all_of_state() -> (Family, Vec<u8>, Vec<u8>) {
     (Family::State, Vec::new(), vec![0xff; 8])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_snapshot_reader_panic(bytes: Vec<u8>) {
+            let _ = read(&bytes);
+        }
+
+        /// The hash is right, what it stands over is not a snapshot.
+        #[test]
+        fn a_forged_snapshot_is_refused(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let hash = Hash::of(&[&body]);
+            let forged = [body, hash.0.to_vec()].concat();
+            prop_assert!(read(&forged).is_err());
+        }
+    }
+}

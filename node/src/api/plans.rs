@@ -184,44 +184,65 @@ pub(crate) struct About {
     pub(crate) attempt: Option<u16>,
 }
 
+type Acted = Result<Json<Sent>, Problem>;
+/// What every request about a run carries.
+type OfRun = (Shared, Path<String>, HeaderMap, Json<About>);
+
+/// Sends what `body` makes of the run to the run's site.
+async fn act(
+    (State(node), Path(activation), headers, Json(about)): OfRun,
+    priority: Priority,
+    body: impl FnOnce(ActivationId, &About) -> Result<(IntentBody, u16), Problem>,
+) -> Acted {
+    let (body, attempt) = body(parse("activation", &activation)?, &about)?;
+    let what = (body, about.mode, priority);
+    send(&node, &headers, parse("site", &about.site)?, what, (Window::Page.ms(), attempt)).await
+}
+
+fn required<T>(value: Option<T>, name: &str) -> Result<T, Problem> {
+    value.ok_or_else(|| Problem::bad_request(format!("缺少 {name} / {name} is missing; give it")))
+}
+
+fn step(about: &About) -> Result<StepId, Problem> {
+    parse("step", &required(about.step.clone(), "step")?)
+}
+
 pub(super) async fn abort(
-    State(node): Shared,
-    Path(activation): Path<String>,
+    node: Shared,
+    activation: Path<String>,
     headers: HeaderMap,
-    Json(about): Json<About>,
-) -> Result<Json<Sent>, Problem> {
-    let activation: ActivationId = parse("activation", &activation)?;
-    let what = (IntentBody::Abort { activation }, about.mode, Priority::Alert);
-    send(&node, &headers, parse("site", &about.site)?, what, (Window::Page.ms(), 1)).await
+    about: Json<About>,
+) -> Acted {
+    let body = |activation, _: &About| Ok((IntentBody::Abort { activation }, 1));
+    act((node, activation, headers, about), Priority::Alert, body).await
 }
 
 pub(super) async fn confirm(
-    State(node): Shared,
-    Path(activation): Path<String>,
+    node: Shared,
+    activation: Path<String>,
     headers: HeaderMap,
-    Json(about): Json<About>,
-) -> Result<Json<Sent>, Problem> {
-    let activation: ActivationId = parse("activation", &activation)?;
-    let step: StepId = parse("step", about.step.as_deref().unwrap_or_default())?;
-    let yes = about.yes.ok_or_else(|| Problem::bad_request("缺少 yes / yes is missing"))?;
-    let body = IntentBody::Confirm { activation, step, yes };
-    let what = (body, about.mode, Priority::Alert);
-    send(&node, &headers, parse("site", &about.site)?, what, (Window::Page.ms(), 1)).await
+    about: Json<About>,
+) -> Acted {
+    let body = |activation, about: &About| {
+        let (step, yes) = (step(about)?, required(about.yes, "yes")?);
+        Ok((IntentBody::Confirm { activation, step, yes }, 1))
+    };
+    act((node, activation, headers, about), Priority::Alert, body).await
 }
 
 pub(super) async fn repeat(
-    State(node): Shared,
-    Path(activation): Path<String>,
+    node: Shared,
+    activation: Path<String>,
     headers: HeaderMap,
-    Json(about): Json<About>,
-) -> Result<Json<Sent>, Problem> {
-    let activation: ActivationId = parse("activation", &activation)?;
-    let step: StepId = parse("step", about.step.as_deref().unwrap_or_default())?;
-    let zone = parse("zone", about.zone.as_deref().unwrap_or_default())?;
-    let body = IntentBody::Repeat { activation, step, target: Target::Zone(zone) };
-    let attempt = about.attempt.unwrap_or(2);
-    let what = (body, about.mode, Priority::Evacuation);
-    send(&node, &headers, parse("site", &about.site)?, what, (Window::Page.ms(), attempt)).await
+    about: Json<About>,
+) -> Acted {
+    let body = |activation, about: &About| {
+        let zone = parse("zone", &required(about.zone.clone(), "zone")?)?;
+        let (step, target) = (step(about)?, Target::Zone(zone));
+        let attempt = required(about.attempt, "attempt")?;
+        Ok((IntentBody::Repeat { activation, step, target }, attempt))
+    };
+    act((node, activation, headers, about), Priority::Evacuation, body).await
 }
 
 pub(super) async fn delivery(
