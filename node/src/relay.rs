@@ -130,12 +130,15 @@ fn understand(datagram: &[u8]) -> Option<(Said, &str)> {
 }
 
 fn answered() -> (EffectResult, Proof) {
-    (EffectResult::Done, Proof { grade: Some(Grade::Answered), reached: 1, of: 1 })
+    (EffectResult::Done, Proof { grade: Some(Grade::Answered), reached: 1, of: 1, siren: false })
 }
 
 fn silent() -> (EffectResult, Proof) {
     let why = "the relay did not answer / 继电器无应答".to_owned();
-    (EffectResult::Unknown { why }, Proof { grade: Some(Grade::Sent), reached: 1, of: 1 })
+    (
+        EffectResult::Unknown { why },
+        Proof { grade: Some(Grade::Sent), reached: 1, of: 1, siren: false },
+    )
 }
 
 fn play(order: &EffectOrder) -> String {

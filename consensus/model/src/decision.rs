@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::codec::Stored;
 use crate::directory::ChangeSet;
 use crate::fact::Head;
-use crate::id::{ClusterId, Hash, NodeId, NodeName, PersonId, RequestKey, SiteId, WallMs};
+use crate::id::{
+    ClusterId, Extension, Hash, NodeId, NodeName, PersonId, RequestKey, SiteId, WallMs,
+};
 use crate::refusal::Refusal;
+use crate::state::{Rendering, SipSecret};
 
 /// How quickly the cluster notices a dead leader; fixed when it is founded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +107,14 @@ pub enum Decision {
     Heads {
         heads: Vec<Head>,
     },
+    /// What devices sign in with.
+    Secrets {
+        secrets: Vec<(Extension, SipSecret)>,
+    },
+    /// Sounds that were rendered and wait to be fetched.
+    Stage {
+        renderings: Vec<(Hash, Rendering)>,
+    },
 }
 
 impl Decision {
@@ -117,7 +128,9 @@ impl Decision {
             Self::Found { .. }
             | Self::EditDirectory { .. }
             | Self::Post { .. }
-            | Self::Heads { .. } => false,
+            | Self::Heads { .. }
+            | Self::Secrets { .. }
+            | Self::Stage { .. } => false,
         }
     }
 }
@@ -160,6 +173,8 @@ pub enum Outcome {
     Directory { version: u64 },
     Posted { revision: u64 },
     Heads,
+    Secrets,
+    Staged,
 }
 
 /// What the proposer is told.

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::decision::Role;
-use crate::id::{ClusterId, NodeId, NodeName, WallMs};
+use crate::id::{ClusterId, Extension, NodeId, NodeName, WallMs};
 
 /// A sentence in both languages of the house.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +77,16 @@ pub enum Refusal {
     BoardFull {
         most: usize,
     },
+    TooManySecrets {
+        most: usize,
+    },
+    /// Nothing answers at this number.
+    NumberUnknown {
+        number: Extension,
+    },
+    TooManyRenderings {
+        most: usize,
+    },
     /// The request is so old that nobody remembers whether it was carried out.
     Forgotten {
         since: u64,
@@ -105,6 +115,9 @@ impl Refusal {
             Self::BoardKey { .. } => "board-key",
             Self::BoardText { .. } => "board-text",
             Self::BoardFull { .. } => "board-full",
+            Self::TooManySecrets { .. } => "too-many-secrets",
+            Self::NumberUnknown { .. } => "number-unknown",
+            Self::TooManyRenderings { .. } => "too-many-renderings",
             Self::Forgotten { .. } => "forgotten",
         }
     }
@@ -129,6 +142,9 @@ impl Refusal {
             | Self::BoardKey { .. }
             | Self::BoardText { .. }
             | Self::BoardFull { .. }
+            | Self::TooManySecrets { .. }
+            | Self::NumberUnknown { .. }
+            | Self::TooManyRenderings { .. }
             | Self::Forgotten { .. } => self.said_of_the_rest(),
         };
         Said { zh, en }
@@ -213,6 +229,18 @@ impl Refusal {
             Self::BoardFull { most } => (
                 format!("白板已有 {most} 条；请先擦除旧条目"),
                 format!("the board holds {most} lines; wipe some first"),
+            ),
+            Self::TooManySecrets { most } => (
+                format!("一次最多设置 {most} 个口令；请分批"),
+                format!("at most {most} secrets at once; send them in parts"),
+            ),
+            Self::NumberUnknown { number } => (
+                format!("目录中没有号码 {number}；请先用 weir apply 添加"),
+                format!("the directory has no number {number}; add it with weir apply first"),
+            ),
+            Self::TooManyRenderings { most } => (
+                format!("已备音频达 {most} 个；请先删除不用的音频和预案"),
+                format!("{most} sounds are staged; remove audio and plans that nobody needs"),
             ),
             Self::Forgotten { since, remembered_from } => (
                 format!("请求过旧（{since} < {remembered_from}），无法确认是否已执行；请核对现状"),

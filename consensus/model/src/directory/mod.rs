@@ -18,6 +18,7 @@ mod render;
 mod rights;
 mod roster;
 mod site;
+mod source;
 mod spoken;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ pub use render::ChangeLine;
 pub use rights::{Action, Denied};
 pub use roster::{Member, Roster};
 pub use site::{LinkKind, Site, SiteClass, SiteLink};
+pub use source::Source;
 pub use word::Word;
 pub use zone::{AutoAnswer, Codec, Speaker, SpeakerProfile, Zone, ZoneName, ZoneNameError};
 

@@ -15,6 +15,7 @@ use super::rights::Action;
 use super::spoken::check_spoken;
 use super::word::words;
 use super::zone::ZoneName;
+use crate::home::PAGE_PREFIX;
 use crate::id::{AudioId, PlanId, StepGroup, StepId};
 
 words! {
@@ -171,6 +172,16 @@ impl Plan {
     }
 
     pub(super) fn check(&self, found: &mut Findings<'_>) {
+        if self.id.as_str().starts_with(PAGE_PREFIX) {
+            let fault = fault!(
+                BadValue,
+                "预案编号不能以 page. 开头，该前缀留给单独广播",
+                "a plan's id may not begin with page., which stands for pages outside plans",
+                "换一个编号",
+                "choose another id",
+            );
+            found.add("id", fault);
+        }
         found.label("name_zh", &self.name_zh);
         found.label("name_en", &self.name_en);
         self.check_authority(found);

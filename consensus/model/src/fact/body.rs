@@ -82,6 +82,8 @@ pub struct Proof {
     pub grade: Option<Grade>,
     pub reached: u16,
     pub of: u16,
+    /// The built-in siren sounded, because the plan's own sound was missing.
+    pub siren: bool,
 }
 
 /// How a step, or one target of it, stands.

@@ -2,9 +2,12 @@
 //! written or read back after a restart, so that a replay cannot come out
 //! otherwise than life did. Decides nothing and orders nothing.
 
+use std::collections::BTreeSet;
+
 use super::Home;
 use super::activation::{Activation, Launch, Phase, is_ours, zones_of};
 use super::clock::Clock;
+use super::page;
 use super::remembered::Remembered;
 use super::step::{Ended, StepPhase, StepRun, TargetRun};
 use crate::directory::{Directory, Level, OnTimeout, Plan, StepKind};
@@ -151,6 +154,16 @@ impl Home {
             Some(Launch { intent: first, who })
         });
         let launches = first.into_iter().chain([Launch { intent: *intent, who: who.clone() }]);
+        // A page outside any plan carries its one step itself.
+        let page = self.intents.get(intent).and_then(|known| page::step_of(&known.intent));
+        let (zones, steps) = match (page, held) {
+            (Some((zone, step)), _) => (BTreeSet::from([zone]), Some(vec![step])),
+            (None, Some(plan)) => (
+                zones_of(plan, &self.site, directory),
+                Some(plan.steps.iter().map(StepRun::of).collect()),
+            ),
+            (None, None) => (BTreeSet::new(), None),
+        };
         let run = Activation {
             id: *activation,
             plan: plan.clone(),
@@ -159,11 +172,9 @@ impl Home {
             mode: *mode,
             launches: launches.collect(),
             started: *since,
-            zones: held.map(|plan| zones_of(plan, &self.site, directory)).unwrap_or_default(),
-            plan_held: held.is_some(),
-            steps: held
-                .map(|plan| plan.steps.iter().map(StepRun::of).collect())
-                .unwrap_or_default(),
+            zones,
+            plan_held: steps.is_some(),
+            steps: steps.unwrap_or_default(),
             runnable: now.mono_of(*since),
             phase: Phase::Running,
         };

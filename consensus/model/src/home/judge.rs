@@ -153,6 +153,9 @@ impl Home {
                 let key = self.repeat(directory, intent, (*activation, step, target))?;
                 Err(IntentStatus::Repeats { key })
             }
+            IntentBody::Page { zone, audio, .. } => {
+                self.page(now, directory, intent, (zone, audio))
+            }
         }
     }
 
@@ -323,6 +326,7 @@ fn steers(intent: &Intent, directory: &Directory) -> bool {
             .get(plan)
             .is_some_and(|plan| Nature::of(plan.level, intent.mode).warns()),
         IntentBody::Abort { .. } | IntentBody::Confirm { .. } | IntentBody::Repeat { .. } => true,
+        IntentBody::Page { .. } => false,
     }
 }
 

@@ -11,6 +11,7 @@ mod fold;
 mod judge;
 mod moves;
 mod order;
+mod page;
 mod picture;
 #[cfg(feature = "planted")]
 mod planted;
@@ -26,6 +27,7 @@ pub use activation::{ACTIVATIONS_MAX, ACTIVATIONS_SHOWN, LAUNCHES_SHOWN, RESERVE
 pub use clock::Now;
 pub use fence::Fenced;
 pub use order::{EffectAction, EffectOrder, Event, Input, Output};
+pub use page::PAGE_PREFIX;
 pub use picture::{ActivationPicture, AttemptPicture, Picture, StepPicture, TargetPicture};
 #[cfg(feature = "planted")]
 pub use planted::Planted;

@@ -90,7 +90,7 @@ impl Home {
         #[cfg(feature = "planted")]
         if self.planted.outcome_claimed {
             let grade = Some(crate::directory::Grade::Receiving);
-            return (EffectResult::Done, Proof { grade, reached: 1, of: 1 });
+            return (EffectResult::Done, Proof { grade, reached: 1, of: 1, siren: false });
         }
         let why = "its node stopped before the outcome".to_owned();
         (EffectResult::Unknown { why }, Proof::default())

@@ -17,7 +17,9 @@ pub use status::IntentStatus;
 use crate::codec::{self, DecodeError, Stored};
 use crate::directory::{Level, StepKind};
 use crate::fact::Target;
-use crate::id::{ActivationId, Hash, IntentId, NodeId, PersonId, PlanId, SiteId, StepId, WallMs};
+use crate::id::{
+    ActivationId, AudioId, Hash, IntentId, NodeId, PersonId, PlanId, SiteId, StepId, WallMs, ZoneId,
+};
 
 /// Longest signature, in bytes: Ed25519 (RFC 8032) needs 64.
 pub const SIGNATURE_BYTES: usize = 64;
@@ -106,6 +108,12 @@ pub enum IntentBody {
         activation: ActivationId,
         step: StepId,
         target: Target,
+    },
+    /// Plays an audio file in one zone, outside any plan.
+    Page {
+        zone: ZoneId,
+        audio: AudioId,
+        repeat: u32,
     },
 }
 

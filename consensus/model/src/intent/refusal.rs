@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::directory::Denied;
-use crate::id::{ActivationId, Hash, NodeId, PlanId, SiteId, StepId};
+use crate::id::{ActivationId, AudioId, Hash, NodeId, PlanId, SiteId, StepId, ZoneId};
 use crate::refusal::Said;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +72,14 @@ pub enum IntentRefusal {
     AttemptsUsed {
         most: u16,
     },
+    /// Not one of this site's.
+    ZoneUnknown {
+        zone: ZoneId,
+    },
+    /// Not there, or a template that nobody filled in.
+    AudioUnknown {
+        audio: AudioId,
+    },
     IntentsFull {
         most: usize,
     },
@@ -103,6 +111,8 @@ impl IntentRefusal {
             Self::NotRepeatable { .. } => "not-repeatable",
             Self::AttemptTaken { .. } => "attempt-taken",
             Self::AttemptsUsed { .. } => "attempts-used",
+            Self::ZoneUnknown { .. } => "zone-unknown",
+            Self::AudioUnknown { .. } => "audio-unknown",
             Self::IntentsFull { .. } => "intents-full",
             Self::ActivationsFull { .. } => "activations-full",
         }
@@ -152,6 +162,10 @@ impl IntentRefusal {
                 format!("这一次已有人播过；确需再播请申请第 {next} 次")
             }
             Self::AttemptsUsed { most } => format!("已播 {most} 次，达到上限；请重新启动预案"),
+            Self::ZoneUnknown { zone } => format!("本站没有广播区 {zone}；请刷新后重选"),
+            Self::AudioUnknown { audio } => {
+                format!("没有可直接播放的音频 {audio}（模板须先填空）；请另选")
+            }
             Self::IntentsFull { most } => {
                 format!("本站近一日请求已达 {most} 条；真实预警仍可启动，其余请稍后再试")
             }
@@ -209,6 +223,12 @@ impl IntentRefusal {
             }
             Self::AttemptsUsed { most } => {
                 format!("{most} attempts are the most; launch the plan again")
+            }
+            Self::ZoneUnknown { zone } => {
+                format!("this site has no zone {zone}; reload and choose again")
+            }
+            Self::AudioUnknown { audio } => {
+                format!("no audio {audio} that can be played as it is; choose another")
             }
             Self::IntentsFull { most } => {
                 format!("{most} requests within a day; real warnings still start, others wait")

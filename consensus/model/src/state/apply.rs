@@ -29,7 +29,7 @@ pub struct Applied {
     pub touched: BTreeSet<RecordKey>,
 }
 
-type Touched = BTreeSet<RecordKey>;
+pub(super) type Touched = BTreeSet<RecordKey>;
 
 impl State {
     /// Applies the proposal that stands at `index` of the log.
@@ -89,6 +89,8 @@ impl State {
             }
             Decision::Post { key, text } => self.post(key, text, proposal, touched),
             Decision::Heads { heads } => self.advance(heads, touched),
+            Decision::Secrets { secrets } => self.set_secrets(secrets, touched),
+            Decision::Stage { renderings } => self.stage(renderings, touched),
         }
     }
 
@@ -281,6 +283,8 @@ impl State {
             RecordKey::Head(node) => self.heads.get(node).cloned().map(Record::Head),
             RecordKey::Directory(at) => self.directory.get(at).map(Record::Directory),
             RecordKey::Answer(key) => answers.given(key).cloned().map(Record::Answer),
+            RecordKey::Secret(number) => self.secrets.get(number).cloned().map(Record::Secret),
+            RecordKey::Rendering(of) => self.renderings.get(of).cloned().map(Record::Rendering),
         }
     }
 }

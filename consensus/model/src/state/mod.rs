@@ -6,6 +6,7 @@
 mod answers;
 mod apply;
 mod record;
+mod sound;
 #[cfg(test)]
 mod tests;
 
@@ -17,11 +18,12 @@ use serde::{Deserialize, Serialize};
 pub use answers::{ANSWERS_KEPT, ANSWERS_KEPT_MS, Answers};
 pub use apply::{Applied, BOARD_LINES, BOARD_NAME_BYTES, BOARD_TEXT_BYTES, MEMBERS, TOKENS};
 pub use record::{Pair, Record, RecordError, RecordKey};
+pub use sound::{RENDERINGS, Rendering, SECRETS_AT_ONCE, SipSecret};
 
 use crate::decision::{Member, Profile, Role};
 use crate::directory::Directory;
 use crate::fact::Head;
-use crate::id::{ClusterId, Hash, NodeId, PersonId, WallMs};
+use crate::id::{ClusterId, Extension, Hash, NodeId, PersonId, WallMs};
 
 /// The cluster as it was founded, and the next free id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +65,10 @@ pub struct State {
     pub directory: Arc<Directory>,
     pub board: Arc<BTreeMap<String, BoardLine>>,
     pub heads: Arc<BTreeMap<NodeId, Head>>,
+    /// What devices sign in with.
+    pub secrets: Arc<BTreeMap<Extension, SipSecret>>,
+    /// By the hash of what is to be heard (`directory::Source::hash`).
+    pub renderings: Arc<BTreeMap<Hash, Rendering>>,
     /// The newest leader's stamp applied; stamps never run backwards.
     pub now: WallMs,
 }

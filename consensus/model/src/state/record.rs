@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::answers::Given;
-use super::{Answers, BoardLine, Cluster, State, TokenState};
+use super::{Answers, BoardLine, Cluster, Rendering, SipSecret, State, TokenState};
 use crate::codec::{self, DecodeError, Stored};
 use crate::decision::Member;
 use crate::directory;
 use crate::fact::Head;
-use crate::id::{Hash, NodeId, RequestKey, WallMs};
+use crate::id::{Extension, Hash, NodeId, RequestKey, WallMs};
 
 /// Where a record is kept. The order of the variants is part of the format.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub enum RecordKey {
     Head(NodeId),
     Directory(directory::RecordRef),
     Answer(RequestKey),
+    Secret(Extension),
+    Rendering(Hash),
 }
 
 impl Stored for RecordKey {
@@ -47,6 +49,8 @@ pub enum Record {
     Head(Head),
     Directory(directory::Record),
     Answer(Given),
+    Secret(SipSecret),
+    Rendering(Rendering),
 }
 
 impl Stored for Record {
@@ -81,6 +85,8 @@ impl State {
             self.directory.records().map(|record| RecordKey::Directory(record.reference())),
         );
         keys.extend(answers.keys().map(|&key| RecordKey::Answer(key)));
+        keys.extend(self.secrets.keys().map(|number| RecordKey::Secret(number.clone())));
+        keys.extend(self.renderings.keys().map(|&of| RecordKey::Rendering(of)));
         keys.sort();
         keys
     }
@@ -147,6 +153,12 @@ impl State {
                 Arc::make_mut(&mut self.directory).put_record(record);
             }
             (RecordKey::Answer(key), Record::Answer(given)) => answers.restore(key, given),
+            (RecordKey::Secret(number), Record::Secret(secret)) => {
+                Arc::make_mut(&mut self.secrets).insert(number, secret);
+            }
+            (RecordKey::Rendering(of), Record::Rendering(rendering)) => {
+                Arc::make_mut(&mut self.renderings).insert(of, rendering);
+            }
             (key, _) => return Err(RecordError::Mismatch(key)),
         }
         Ok(())

@@ -141,3 +141,64 @@ fn a_state_reads_back_as_it_was_kept() {
     let (state, answers) = State::decode_all(pairs.iter().map(|(k, r)| (k, r))).unwrap();
     assert_eq!((state, answers), (log.state, log.answers));
 }
+
+fn with_a_phone() -> Log {
+    use crate::directory::{Change, ChangeSet, ExtensionKind, ExtensionRecord, Record};
+    let mut log = Log::founded();
+    let site = crate::directory::Site {
+        id: SiteId::new("HQ").unwrap(),
+        name_zh: "总部".into(),
+        name_en: None,
+        prefix: "1".into(),
+        class: crate::directory::SiteClass::Headquarters,
+        links: vec![],
+        nodes: vec![],
+    };
+    let phone = ExtensionRecord {
+        number: Extension::new("1001").unwrap(),
+        site: site.id.clone(),
+        kind: ExtensionKind::DeskPhone,
+        owner: None,
+    };
+    let changes = [Record::Site(site), Record::Extension(phone)].map(Change::Put).to_vec();
+    log.from(1, Decision::EditDirectory { based_on: 0, changes: ChangeSet { changes } }).unwrap();
+    log
+}
+
+#[test]
+fn a_device_gets_a_secret_only_where_a_number_is() {
+    let mut log = with_a_phone();
+    let secret = SipSecret { md5: [1; 16], sha256: [2; 32] };
+    let set = |number: &str| Decision::Secrets {
+        secrets: vec![(Extension::new(number).unwrap(), secret.clone())],
+    };
+    assert_eq!(log.from(1, set("1001")), Ok(Outcome::Secrets));
+    let refused = log.from(1, set("1999")).unwrap_err();
+    assert_eq!(refused.code(), "number-unknown");
+    assert_eq!(log.state.secrets.len(), 1);
+    // Nobody reads a secret in a log.
+    assert!(!format!("{:?}", log.state).contains("[1, 1"));
+    let (back, _) = State::decode_all(log.state.encode_all(&log.answers).unwrap()).unwrap();
+    assert_eq!(back, log.state);
+}
+
+#[test]
+fn a_full_table_of_sounds_forgets_only_what_nothing_names() {
+    let mut log = with_a_phone();
+    let rendering = |n: u64| Rendering {
+        file: Hash::of(&[&n.to_be_bytes()]),
+        bytes: 1,
+        ms: 1,
+        codecs: vec![],
+        by: NodeId(1),
+    };
+    let of = |n: u64| Hash::of(&[b"of", &n.to_be_bytes()]);
+    let all = (0..RENDERINGS as u64).map(|n| (of(n), rendering(n))).collect();
+    log.from(1, Decision::Stage { renderings: all }).unwrap();
+    assert_eq!(log.state.renderings.len(), RENDERINGS);
+    let one_more = vec![(of(1 << 20), rendering(1))];
+    log.from(1, Decision::Stage { renderings: one_more }).unwrap();
+    assert_eq!(log.state.renderings.len(), 1);
+    let (back, _) = State::decode_all(log.state.encode_all(&log.answers).unwrap()).unwrap();
+    assert_eq!(back, log.state);
+}

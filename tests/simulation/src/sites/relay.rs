@@ -56,7 +56,7 @@ pub struct Edge {
 
 /// The best that a device here ever says.
 fn proof() -> Proof {
-    Proof { grade: Some(Grade::Receiving), reached: 1, of: 1 }
+    Proof { grade: Some(Grade::Receiving), reached: 1, of: 1, siren: false }
 }
 
 impl Edge {

@@ -5,6 +5,7 @@
 mod checks;
 mod contradiction;
 mod intents;
+mod page;
 #[cfg(feature = "planted")]
 mod planted;
 mod random;
@@ -347,7 +348,7 @@ impl Bench {
     }
 
     pub(super) fn report(&mut self, key: &EffectKey, result: EffectResult, grade: Option<Grade>) {
-        let proof = Proof { grade, reached: u16::from(grade.is_some()), of: 1 };
+        let proof = Proof { grade, reached: u16::from(grade.is_some()), of: 1, siren: false };
         let epoch = self.home.epoch();
         if result == EffectResult::Done && grade.is_some() {
             self.heard.insert(key.clone());

@@ -115,7 +115,7 @@ fn input(site: &mut Bench, act: &Act) -> Option<Input> {
             if result == EffectResult::Done && grade.is_some() {
                 site.heard.insert(key.clone());
             }
-            let proof = Proof { grade, reached: u16::from(grade.is_some()), of: 1 };
+            let proof = Proof { grade, reached: u16::from(grade.is_some()), of: 1, siren: false };
             Some(Input::Outcome { key, epoch: site.home.epoch(), result, proof })
         }
         Act::Wait { ms } => {

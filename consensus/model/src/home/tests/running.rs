@@ -91,7 +91,7 @@ fn proof_below_what_the_plan_asks_is_a_failure() {
     site.launch(1, "li", "P-38");
     site.report(&key(1, "s1", "5401", 1), EffectResult::Done, Some(Grade::Sent));
     site.report(&key(1, "s1", "5402", 1), EffectResult::Done, Some(Grade::Receiving));
-    let proof = Proof { grade: Some(Grade::Receiving), reached: 3, of: 4 };
+    let proof = Proof { grade: Some(Grade::Receiving), reached: 3, of: 4, siren: false };
     let (key, epoch, result) = (key(1, "s1", "5403", 1), 1, EffectResult::Done);
     site.input(Input::Outcome { key, epoch, result, proof });
     let states: Vec<StepState> =
@@ -212,7 +212,7 @@ fn who_lost_the_epoch_carries_nothing_out_and_is_not_believed() {
     let old = Fenced::Epoch { ordered: 1, current: 2 };
     assert_eq!(site.home.may_execute(&key, 1, site.now()), Err(old.clone()));
     assert_eq!(site.home.may_execute(&key, 2, site.now()), Err(Fenced::NotOrdered));
-    let proof = Proof { grade: Some(Grade::Receiving), reached: 1, of: 1 };
+    let proof = Proof { grade: Some(Grade::Receiving), reached: 1, of: 1, siren: false };
     let result = EffectResult::Done;
     site.input(Input::Outcome { key: key.clone(), epoch: 1, result, proof });
     assert_eq!(site.events.last(), Some(&Event::OutcomeRefused { key, epoch: 1, why: old }));

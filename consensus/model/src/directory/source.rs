@@ -1,0 +1,69 @@
+//! What loudspeakers say, as what it takes to make it: a text to be spoken or a
+//! recording. Whatever has the same source sounds the same, so it is rendered
+//! once, wherever it is named.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::word::Word;
+use super::{Codec, Directory, Lang, Sound, StepKind};
+use crate::id::Hash;
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    Spoken {
+        /// `None`: each script in the language that it is written in.
+        lang: Option<Lang>,
+        text: String,
+    },
+    Recording {
+        sha256: Hash,
+    },
+}
+
+impl Source {
+    /// By which renderings are known.
+    pub fn hash(&self) -> Hash {
+        match self {
+            Self::Spoken { lang, text } => {
+                let lang = lang.map_or("", |lang| lang.word());
+                Hash::of(&[b"spoken", lang.as_bytes(), text.as_bytes()])
+            }
+            Self::Recording { sha256 } => Hash::of(&[b"recording", &sha256.0]),
+        }
+    }
+}
+
+impl Directory {
+    /// Where a sound comes from; `None` when it is not there or is a template.
+    pub fn source(&self, sound: &Sound) -> Option<Source> {
+        match sound {
+            Sound::Text(text) => Some(Source::Spoken { lang: None, text: text.clone() }),
+            Sound::Audio(id) => {
+                let audio = self.audio.get(id).filter(|audio| !audio.is_template())?;
+                Some(match &audio.recording {
+                    Some(recording) => Source::Recording { sha256: recording.sha256 },
+                    None => Source::Spoken { lang: Some(audio.lang), text: audio.text.clone() },
+                })
+            }
+        }
+    }
+
+    /// Every source that something here may play.
+    pub fn sources(&self) -> BTreeMap<Hash, Source> {
+        let files = self.audio.keys().cloned().map(Sound::Audio);
+        let steps = self.plans.values().flat_map(|plan| &plan.steps);
+        let said = steps.filter_map(|step| match &step.kind {
+            StepKind::PaPlay(page) => Some(page.sound.clone()),
+            StepKind::Delay { .. } | StepKind::Confirm(_) => None,
+        });
+        let sources = files.chain(said).filter_map(|sound| self.source(&sound));
+        sources.map(|source| (source.hash(), source)).collect()
+    }
+
+    /// Every codec that some loudspeaker can play.
+    pub fn codecs(&self) -> BTreeSet<Codec> {
+        let speakers = self.zones.values().flat_map(|zone| &zone.speakers);
+        speakers.flat_map(|speaker| speaker.profile.codecs.iter().copied()).collect()
+    }
+}
