@@ -14,8 +14,8 @@ island) filter='test(/^island::/)' kills=5 ;;
 esac
 
 bash ops/setup/setup.sh test
-# Without the simulation, whose planted bugs no release may hold.
-crates=(-p weir -p weir-fakes -p weir-tests)
-cargo build "${crates[@]}" --locked --release
-WEIR_KILLS=$kills cargo nextest run "${crates[@]}" --locked --cargo-profile release \
+# By itself, without the stories: these name the simulation, whose planted bugs no
+# release may hold.
+cargo build -p weir -p weir-fakes --locked --release
+WEIR_KILLS=$kills cargo nextest run -p weir-tests --locked --cargo-profile release \
     --no-capture -E "$filter"

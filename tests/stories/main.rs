@@ -8,4 +8,5 @@ mod island;
 mod kept;
 mod metrics;
 mod refused;
+mod simulation;
 mod unknown;

@@ -117,6 +117,14 @@ impl<D: Disk> Site<D> {
         &self.reader
     }
 
+    /// Writes down how many of the directory's sounds lie here.
+    ///
+    /// # Errors
+    /// When the site has more to do than it can hold.
+    pub fn sounds(&self, directory: u64, have: u32, of: u32) -> Result<(), Full> {
+        self.mail.try_send(Mail::Sounds { directory, have, of }).map_err(|_| Full)
+    }
+
     /// Writes a person's line into the journal; returns its head once synced.
     ///
     /// # Errors
@@ -228,6 +236,9 @@ impl<D: Disk, E: Effects> Driver<D, E> {
                 }
             }
             Mail::RolledBack { known } => self.begin_again(known).await,
+            Mail::Sounds { directory, have, of } => {
+                self.record(vec![FactBody::SoundsStaged { directory, have, of }]).await;
+            }
             Mail::Note { who, text, answer } => {
                 self.record(vec![FactBody::DutyNote { who, text }]).await;
                 let head = (!self.unrecorded).then(|| self.journal.head().clone());

@@ -47,6 +47,12 @@ pub(super) enum Mail {
     RolledBack {
         known: Head,
     },
+    /// How many sounds lie at this node.
+    Sounds {
+        directory: u64,
+        have: u32,
+        of: u32,
+    },
     /// A line that a person writes.
     Note {
         who: Option<weir_model::id::PersonId>,

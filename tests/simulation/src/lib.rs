@@ -24,8 +24,6 @@ pub mod run;
 pub mod runtime;
 pub mod shared;
 pub mod sites;
-#[cfg(test)]
-mod tests;
 pub mod trace;
 pub mod watch;
 pub mod world;

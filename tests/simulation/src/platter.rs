@@ -91,7 +91,7 @@ impl Contents {
         }
     }
 
-    fn change(&mut self, change: &Change) {
+    pub fn change(&mut self, change: &Change) {
         match change {
             Change::Put { family, key, value } => self.put(*family, key, value),
             Change::Delete { family, key } => self.delete(*family, key),
@@ -103,7 +103,7 @@ impl Contents {
         }
     }
 
-    fn apply(&mut self, batch: &Batch) {
+    pub fn apply(&mut self, batch: &Batch) {
         batch.changes.iter().for_each(|change| self.change(change));
     }
 }
@@ -201,42 +201,5 @@ impl Platter {
         }
         self.visible = self.durable.clone();
         unsynced - keep
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn batch(keys: &[u8]) -> Batch {
-        let mut batch = Batch::default();
-        keys.iter().for_each(|&key| batch.put(Family::State, [key], [key]));
-        batch
-    }
-
-    #[test]
-    fn a_crash_keeps_whole_batches_from_the_front_and_all_that_was_synced() {
-        let mut kept = std::collections::BTreeSet::new();
-        for seed in 0..64 {
-            let mut platter = Platter::new(Dice::new(seed, 0));
-            platter.write(batch(&[1]));
-            platter.sync(1);
-            platter.write(batch(&[2, 3]));
-            platter.write(batch(&[4, 5]));
-            platter.crash();
-            kept.insert(platter.visible.family(Family::State).len());
-        }
-        assert_eq!(kept.into_iter().collect::<Vec<_>>(), [1, 3, 5]);
-    }
-
-    #[test]
-    fn the_sum_of_a_state_is_that_of_its_records_however_it_came_about() {
-        let (mut one, mut other) = (Contents::default(), Contents::default());
-        one.apply(&batch(&[1, 2, 3]));
-        one.change(&Change::Delete { family: Family::State, key: vec![2] });
-        other.apply(&batch(&[3]));
-        other.apply(&batch(&[3, 1]));
-        assert_eq!(one.state_sum(), other.state_sum());
-        assert_ne!(one.state_sum(), Contents::default().state_sum());
     }
 }

@@ -225,6 +225,13 @@ pub enum FactBody {
         how: Ending,
         since: WallMs,
     },
+    /// How many of the sounds that the directory names lie at this node, checked
+    /// by their hashes.
+    SoundsStaged {
+        directory: u64,
+        have: u32,
+        of: u32,
+    },
     /// A line that a person writes into the journal.
     DutyNote {
         who: Option<PersonId>,

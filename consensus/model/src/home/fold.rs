@@ -18,7 +18,7 @@ use crate::intent::{IntentStatus, SignedIntent, Window};
 impl Home {
     pub(super) fn fold(&mut self, now: Clock, directory: &Directory, fact: &FactBody) {
         match fact {
-            FactBody::Began { .. } | FactBody::DutyNote { .. } => {}
+            FactBody::Began { .. } | FactBody::DutyNote { .. } | FactBody::SoundsStaged { .. } => {}
             FactBody::IntentReceived { signed } => self.received(now, signed),
             FactBody::IntentJudged { intent, status } => self.judged(now, *intent, status),
             FactBody::ActivationStarted { .. } => self.started(now, directory, fact),

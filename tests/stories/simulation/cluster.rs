@@ -2,8 +2,8 @@
 //! framing as they ship.
 
 use super::{caught, clean, repeats};
-use crate::planted::Planted;
-use crate::run::run;
+use weir_simulation::planted::Planted;
+use weir_simulation::run::run;
 
 #[test]
 fn the_same_seed_gives_the_same_run() {

@@ -1,14 +1,17 @@
 //! What the simulation shows of Weir, and that it would show it: each planted
 //! bug is found, and without one nothing is. A failure prints its seed.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed run ends its test, with its seed")]
+
 mod cluster;
+mod platter;
 mod sites;
 
 use std::io;
 use std::ops::Range;
 
-use crate::planted::Planted;
-use crate::run::{Plan, Report};
+use weir_simulation::planted::Planted;
+use weir_simulation::run::{Plan, Report};
 
 type Run = fn(u64, &Plan) -> io::Result<Report>;
 

@@ -2,8 +2,8 @@
 //! machine, outbox and shipping as they ship.
 
 use super::{caught, clean, repeats};
-use crate::planted::Planted;
-use crate::sites::run;
+use weir_simulation::planted::Planted;
+use weir_simulation::sites::run;
 
 #[test]
 fn the_same_seed_gives_the_same_night() {
