@@ -72,7 +72,7 @@ impl Node {
             process: None,
         };
         std::fs::create_dir_all(&node.data)?;
-        let Ports { listen, metrics } = ports;
+        let Ports { listen, metrics, .. } = ports;
         let data = node.data.join("node");
         let text = format!(
             "name = {name:?}\nsite = {site:?}\ndata = {data:?}\nlisten = \"{listen}\"\n\
@@ -80,6 +80,26 @@ impl Node {
         );
         std::fs::write(&node.config, text)?;
         Ok(node)
+    }
+
+    /// Adds to its file: tables, because keys of the node itself stand before
+    /// them.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn configure(&self, tables: &str) -> Result<()> {
+        let file = std::fs::read_to_string(&self.config)?;
+        Ok(std::fs::write(&self.config, format!("{file}{tables}\n"))?)
+    }
+
+    /// Devices of its site register with it, and hear from these ports.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn speaks_sip(&self) -> Result<()> {
+        let sip = self.ports.sip;
+        // Below the range the system gives out, above the nodes' own.
+        self.configure(&format!("[sip]\nlisten = \"{sip}\"\nrtp = [31002, 32701]"))
     }
 
     /// From now on everything it keeps is on this image.

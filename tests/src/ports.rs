@@ -8,8 +8,9 @@ use anyhow::{Context, Result};
 
 const FIRST: u16 = 15_000;
 const LAST: u16 = 31_000;
-/// UDP base, one above it for the bulk class, TCP for metrics.
-const RUN: u16 = 3;
+/// UDP base, one above it for the bulk class, TCP for metrics, UDP and TCP for
+/// SIP, TCP for browsers.
+const RUN: u16 = 5;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
@@ -20,6 +21,10 @@ pub struct Ports {
     pub listen: SocketAddr,
     /// TCP.
     pub metrics: SocketAddr,
+    /// UDP and TCP.
+    pub sip: SocketAddr,
+    /// TCP.
+    pub https: SocketAddr,
 }
 
 /// # Errors
@@ -33,7 +38,12 @@ pub fn free() -> Result<Ports> {
         let base = FIRST + ((start + step) % runs) * RUN;
         if is_free(base) {
             let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            return Ok(Ports { listen: at(base), metrics: at(base + 2) });
+            return Ok(Ports {
+                listen: at(base),
+                metrics: at(base + 2),
+                sip: at(base + 3),
+                https: at(base + 4),
+            });
         }
     }
     None.context("no free ports between 15000 and 31000; what else runs on this machine?")
@@ -41,5 +51,6 @@ pub fn free() -> Result<Ports> {
 
 fn is_free(base: u16) -> bool {
     let udp = |port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    udp(base) && udp(base + 1) && TcpListener::bind((Ipv4Addr::LOCALHOST, base + 2)).is_ok()
+    let tcp = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    udp(base) && udp(base + 1) && udp(base + 3) && (2..RUN).all(|more| tcp(base + more))
 }
