@@ -1,6 +1,7 @@
 //! Prometheus metrics (text format 0.0.4): `weir_…`, base units, one registry a
 //! scrape, so that a peer that left takes its series with it.
 
+use crate::media::{self, MediaReading, SoundsReading};
 use prometheus::{Encoder, Gauge, GaugeVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 /// Of the answer to a scrape.
@@ -40,6 +41,9 @@ pub struct Reading {
     pub unrecorded: bool,
     pub forks: u64,
     pub activations_running: u64,
+    pub sounds: SoundsReading,
+    /// `None`: this node has no telephony.
+    pub media: Option<MediaReading>,
 }
 
 fn whole(value: u64) -> i64 {
@@ -55,6 +59,10 @@ pub fn render(reading: &Reading) -> Result<String, prometheus::Error> {
     gauges(&registry, reading)?;
     proposals(&registry, reading)?;
     links(&registry, &reading.peers)?;
+    media::sounds(&registry, reading.sounds)?;
+    if let Some(reading) = &reading.media {
+        media::media(&registry, reading)?;
+    }
     let mut text = Vec::new();
     TextEncoder::new().encode(&registry.gather(), &mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())

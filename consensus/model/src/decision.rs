@@ -12,7 +12,7 @@ use crate::id::{
     ClusterId, Extension, Hash, NodeId, NodeName, PersonId, RequestKey, SiteId, WallMs,
 };
 use crate::refusal::Refusal;
-use crate::state::{Rendering, SipSecret};
+use crate::state::{Phc, Rendering, SipSecret};
 
 /// How quickly the cluster notices a dead leader; fixed when it is founded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +115,11 @@ pub enum Decision {
     Stage {
         renderings: Vec<(Hash, Rendering)>,
     },
+    /// A person's password, hashed where it was typed.
+    SetPassword {
+        person: PersonId,
+        phc: Phc,
+    },
 }
 
 impl Decision {
@@ -130,7 +135,8 @@ impl Decision {
             | Self::Post { .. }
             | Self::Heads { .. }
             | Self::Secrets { .. }
-            | Self::Stage { .. } => false,
+            | Self::Stage { .. }
+            | Self::SetPassword { .. } => false,
         }
     }
 }
@@ -175,6 +181,7 @@ pub enum Outcome {
     Heads,
     Secrets,
     Staged,
+    PasswordSet,
 }
 
 /// What the proposer is told.

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::decision::Role;
-use crate::id::{ClusterId, Extension, NodeId, NodeName, WallMs};
+use crate::id::{ClusterId, Extension, NodeId, NodeName, PersonId, WallMs};
 
 /// A sentence in both languages of the house.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +92,14 @@ pub enum Refusal {
         since: u64,
         remembered_from: u64,
     },
+    PersonUnknown {
+        person: PersonId,
+    },
+    /// Not a hash as this version makes them.
+    PasswordForm,
+    PasswordsFull {
+        most: usize,
+    },
 }
 
 impl Refusal {
@@ -119,6 +127,9 @@ impl Refusal {
             Self::NumberUnknown { .. } => "number-unknown",
             Self::TooManyRenderings { .. } => "too-many-renderings",
             Self::Forgotten { .. } => "forgotten",
+            Self::PersonUnknown { .. } => "person-unknown",
+            Self::PasswordForm => "password-form",
+            Self::PasswordsFull { .. } => "passwords-full",
         }
     }
 
@@ -146,6 +157,9 @@ impl Refusal {
             | Self::NumberUnknown { .. }
             | Self::TooManyRenderings { .. }
             | Self::Forgotten { .. } => self.said_of_the_rest(),
+            Self::PersonUnknown { .. } | Self::PasswordForm | Self::PasswordsFull { .. } => {
+                self.said_of_passwords()
+            }
         };
         Said { zh, en }
     }
@@ -193,6 +207,23 @@ impl Refusal {
                 format!("{most} tokens are open; wait until some expire"),
             ),
             other => (other.code().into(), other.code().into()),
+        }
+    }
+
+    fn said_of_passwords(&self) -> (String, String) {
+        match self {
+            Self::PersonUnknown { person } => (
+                format!("目录中没有人员 {person}；请先用 weir apply 添加"),
+                format!("the directory has no person {person}; add them with weir apply first"),
+            ),
+            Self::PasswordsFull { most } => (
+                format!("已存 {most} 个口令，达到上限"),
+                format!("{most} passwords are kept, the most there may be"),
+            ),
+            _ => (
+                "口令散列格式不符，未作更改；请用 weir person passwd 重设".into(),
+                "not a password hash of this version; set it with weir person passwd".into(),
+            ),
         }
     }
 

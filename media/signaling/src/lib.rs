@@ -4,4 +4,5 @@
 //! same outputs.
 
 pub mod digest;
+pub mod paging;
 pub mod registrar;

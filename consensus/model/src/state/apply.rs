@@ -91,6 +91,7 @@ impl State {
             Decision::Heads { heads } => self.advance(heads, touched),
             Decision::Secrets { secrets } => self.set_secrets(secrets, touched),
             Decision::Stage { renderings } => self.stage(renderings, touched),
+            Decision::SetPassword { person, phc } => self.set_password(person, phc, touched),
         }
     }
 
@@ -285,6 +286,9 @@ impl State {
             RecordKey::Answer(key) => answers.given(key).cloned().map(Record::Answer),
             RecordKey::Secret(number) => self.secrets.get(number).cloned().map(Record::Secret),
             RecordKey::Rendering(of) => self.renderings.get(of).cloned().map(Record::Rendering),
+            RecordKey::Password(person) => {
+                self.passwords.get(person).cloned().map(Record::Password)
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod answers;
 mod apply;
+mod passwords;
 mod record;
 mod sound;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use answers::{ANSWERS_KEPT, ANSWERS_KEPT_MS, Answers};
 pub use apply::{Applied, BOARD_LINES, BOARD_NAME_BYTES, BOARD_TEXT_BYTES, MEMBERS, TOKENS};
+pub use passwords::{PASSWORDS, PHC_BYTES, Phc};
 pub use record::{Pair, Record, RecordError, RecordKey};
 pub use sound::{RENDERINGS, Rendering, SECRETS_AT_ONCE, SipSecret};
 
@@ -69,6 +71,7 @@ pub struct State {
     pub secrets: Arc<BTreeMap<Extension, SipSecret>>,
     /// By the hash of what is to be heard (`directory::Source::hash`).
     pub renderings: Arc<BTreeMap<Hash, Rendering>>,
+    pub passwords: Arc<BTreeMap<PersonId, Phc>>,
     /// The newest leader's stamp applied; stamps never run backwards.
     pub now: WallMs,
 }

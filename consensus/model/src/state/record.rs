@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::answers::Given;
-use super::{Answers, BoardLine, Cluster, Rendering, SipSecret, State, TokenState};
+use super::{Answers, BoardLine, Cluster, Phc, Rendering, SipSecret, State, TokenState};
 use crate::codec::{self, DecodeError, Stored};
 use crate::decision::Member;
 use crate::directory;
 use crate::fact::Head;
-use crate::id::{Extension, Hash, NodeId, RequestKey, WallMs};
+use crate::id::{Extension, Hash, NodeId, PersonId, RequestKey, WallMs};
 
 /// Where a record is kept. The order of the variants is part of the format.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,6 +28,7 @@ pub enum RecordKey {
     Answer(RequestKey),
     Secret(Extension),
     Rendering(Hash),
+    Password(PersonId),
 }
 
 impl Stored for RecordKey {
@@ -51,6 +52,7 @@ pub enum Record {
     Answer(Given),
     Secret(SipSecret),
     Rendering(Rendering),
+    Password(Phc),
 }
 
 impl Stored for Record {
@@ -81,6 +83,7 @@ impl State {
         keys.extend(self.tokens.keys().map(|&hash| RecordKey::Token(hash)));
         keys.extend(self.board.keys().map(|name| RecordKey::Board(name.clone())));
         keys.extend(self.heads.keys().map(|&node| RecordKey::Head(node)));
+        keys.extend(self.passwords.keys().map(|person| RecordKey::Password(person.clone())));
         keys.extend(
             self.directory.records().map(|record| RecordKey::Directory(record.reference())),
         );
@@ -148,6 +151,9 @@ impl State {
             }
             (RecordKey::Head(node), Record::Head(head)) => {
                 Arc::make_mut(&mut self.heads).insert(node, head);
+            }
+            (RecordKey::Password(person), Record::Password(phc)) => {
+                Arc::make_mut(&mut self.passwords).insert(person, phc);
             }
             (RecordKey::Directory(_), Record::Directory(record)) => {
                 Arc::make_mut(&mut self.directory).put_record(record);

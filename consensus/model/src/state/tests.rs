@@ -202,3 +202,33 @@ fn a_full_table_of_sounds_forgets_only_what_nothing_names() {
     let (back, _) = State::decode_all(log.state.encode_all(&log.answers).unwrap()).unwrap();
     assert_eq!(back, log.state);
 }
+
+/// A password is somebody's of the directory, is kept under its own key, comes
+/// back from storage, and never shows in what a log prints.
+#[test]
+fn a_password_is_kept_for_people_of_the_directory_and_never_printed() {
+    use crate::directory::{Change, ChangeSet, Contacts, Person, Record as Kept};
+    let mut log = Log::founded();
+    let person = PersonId::new("li").unwrap();
+    let phc = Phc::new("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA");
+    let set = |phc: &Phc| Decision::SetPassword { person: person.clone(), phc: phc.clone() };
+    assert!(matches!(log.from(1, set(&phc)), Err(Refusal::PersonUnknown { .. })));
+
+    let li = Person {
+        id: person.clone(),
+        name: "li".into(),
+        roles: vec![],
+        rank: 9,
+        contacts: Contacts::default(),
+    };
+    let changes = ChangeSet { changes: vec![Change::Put(Kept::Person(li))] };
+    log.from(1, Decision::EditDirectory { based_on: 0, changes }).unwrap();
+    assert_eq!(log.from(1, set(&Phc::new("secret"))), Err(Refusal::PasswordForm));
+    assert_eq!(log.from(1, set(&phc)), Ok(Outcome::PasswordSet));
+    assert_eq!(log.state.passwords.get(&person), Some(&phc));
+    assert!(!format!("{:?} {:?}", set(&phc), log.state).contains("aGFzaA"));
+
+    let pairs = log.state.encode_all(&log.answers).unwrap();
+    let (again, _) = State::decode_all(pairs).unwrap();
+    assert_eq!(again.passwords, log.state.passwords);
+}

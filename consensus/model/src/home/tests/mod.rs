@@ -5,6 +5,7 @@
 mod checks;
 mod contradiction;
 mod intents;
+mod mirror;
 mod page;
 #[cfg(feature = "planted")]
 mod planted;
