@@ -1,0 +1,2 @@
+// TypeScript in components needs no preprocessor: Svelte strips the types itself.
+export default { compilerOptions: { runes: true } };
