@@ -39,6 +39,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// Decodes audio for this node, in a process of its own
+    #[command(hide = true)]
+    MediaWorker,
     /// How the cluster looks from this node / 查看状态
     Status {
         #[command(flatten)]
@@ -61,12 +64,38 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// People who sign in / 人员口令
+    #[command(subcommand)]
+    Person(PersonCommand),
     /// The duty board / 值班白板
     #[command(subcommand)]
     Board(BoardCommand),
     /// Plans: launch, look, answer, stop / 预案
     #[command(subcommand)]
     Plan(PlanCommand),
+    /// Play an audio file in one zone, outside any plan / 单独广播
+    Page {
+        #[command(flatten)]
+        target: Target,
+        zone: String,
+        #[arg(long)]
+        audio: String,
+        /// How many times
+        #[arg(long, default_value = "1")]
+        repeat: u32,
+        /// There is no default: say what you mean
+        #[arg(long, value_enum)]
+        mode: ModeArg,
+        /// Seconds until an order that has not arrived is void
+        #[arg(long)]
+        not_after: Option<u64>,
+    },
+    /// Passwords of telephones and loudspeakers / 设备口令
+    #[command(subcommand)]
+    Secret(SecretCommand),
+    /// What plans play, and where it lies / 音频
+    #[command(subcommand)]
+    Sound(SoundCommand),
     /// What happened, and proof of it / 日志
     #[command(subcommand)]
     Journal(JournalCommand),
@@ -101,6 +130,16 @@ pub(crate) enum MemberCommand {
         #[command(flatten)]
         target: Target,
         name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PersonCommand {
+    /// Set a person's password: typed twice, or one line of standard input
+    Passwd {
+        #[command(flatten)]
+        target: Target,
+        who: String,
     },
 }
 
@@ -180,6 +219,30 @@ pub(crate) enum PlanCommand {
         #[command(flatten)]
         target: Target,
         intent: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretCommand {
+    /// Make passwords; each is shown once
+    Make {
+        #[command(flatten)]
+        target: Target,
+        /// Every device of this site that has none yet
+        #[arg(long, required_unless_present = "number")]
+        site: Option<String>,
+        /// This device, even if it has one already
+        #[arg(long = "number", id = "number")]
+        numbers: Vec<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SoundCommand {
+    /// Every sound, and which nodes hold them all
+    List {
+        #[command(flatten)]
+        target: Target,
     },
 }
 

@@ -29,8 +29,8 @@ pub(crate) enum ClientError {
     Problem(Box<Problem>),
     #[error("节点的答复无法读取 / the node's answer cannot be read: {0}")]
     Answer(String),
-    #[error("{PATIENCE:?} 内无答复，结果未知 / no answer within {PATIENCE:?}; outcome unknown")]
-    Silent,
+    #[error("{0:?} 内无答复，结果未知 / no answer within {0:?}; outcome unknown")]
+    Silent(Duration),
 }
 
 fn refused(body: &[u8]) -> ClientError {
@@ -44,11 +44,26 @@ fn refused(body: &[u8]) -> ClientError {
 pub(crate) struct Client<'a> {
     socket: &'a Path,
     asking: &'a Asking,
+    patience: Duration,
 }
 
 impl<'a> Client<'a> {
     pub(crate) fn new(socket: &'a Path, asking: &'a Asking) -> Self {
-        Self { socket, asking }
+        Self { socket, asking, patience: PATIENCE }
+    }
+
+    /// For what takes its time.
+    pub(crate) fn patient(socket: &'a Path, asking: &'a Asking, patience: Duration) -> Self {
+        Self { socket, asking, patience }
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Bytes,
+    ) -> Result<T, ClientError> {
+        self.ask(Method::PUT, path, body).await
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
@@ -71,8 +86,9 @@ impl<'a> Client<'a> {
     /// A body that is not JSON.
     pub(crate) async fn bytes(&self, path: &str) -> Result<Bytes, ClientError> {
         let exchange = self.exchange(Method::GET, path, Bytes::new());
+        let silent = |_| ClientError::Silent(self.patience);
         let (status, bytes) =
-            tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| ClientError::Silent)??;
+            tokio::time::timeout(self.patience, exchange).await.map_err(silent)??;
         if status.is_success() { Ok(bytes) } else { Err(refused(&bytes)) }
     }
 
@@ -83,8 +99,9 @@ impl<'a> Client<'a> {
         body: Bytes,
     ) -> Result<T, ClientError> {
         let exchange = self.exchange(method, path, body);
+        let silent = |_| ClientError::Silent(self.patience);
         let (status, bytes) =
-            tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| ClientError::Silent)??;
+            tokio::time::timeout(self.patience, exchange).await.map_err(silent)??;
         if status.is_success() {
             return serde_json::from_slice(&bytes).map_err(|e| ClientError::Answer(e.to_string()));
         }
@@ -123,7 +140,7 @@ impl<'a> Client<'a> {
         tokio::select! {
             done = exchange => done,
             ended = connection => match ended {
-                Ok(()) => Err(ClientError::Silent),
+                Ok(()) => Err(ClientError::Silent(self.patience)),
                 Err(error) => Err(answer(error)),
             },
         }

@@ -35,10 +35,40 @@ pub(crate) struct Config {
     pub(crate) advertise: Vec<SocketAddr>,
     /// Plain HTTP with `/metrics`, `/livez`, `/readyz` only; absent: none.
     pub(crate) metrics: Option<SocketAddr>,
+    /// HTTPS for browsers; absent: none.
+    pub(crate) https: Option<SocketAddr>,
+    /// The certificate for it; absent: one of this node's own.
+    pub(crate) tls: Option<TlsConfig>,
     /// A relay box on the site's LAN that makes its sirens sound.
     pub(crate) relay: Option<SocketAddr>,
+    /// Telephones and loudspeakers of the site register here.
+    pub(crate) sip: Option<SipConfig>,
     pub(crate) satellite: Option<SatelliteConfig>,
     pub(crate) emulate: Option<EmulateConfig>,
+}
+
+/// Where devices register, and from where they hear.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SipConfig {
+    /// UDP and TCP; devices must be able to reach this very address.
+    pub(crate) listen: SocketAddr,
+    /// First and last UDP port of voice.
+    #[serde(default = "rtp_ports")]
+    pub(crate) rtp: (u16, u16),
+}
+
+fn rtp_ports() -> (u16, u16) {
+    (16_384, 24_575)
+}
+
+/// PEM files, read when the node starts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsConfig {
+    /// The certificate, then those that signed it.
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 /// Every path of this node leads over a satellite.
@@ -74,6 +104,21 @@ impl Config {
     /// Where the command line talks to this node.
     pub(crate) fn socket(&self) -> PathBuf {
         self.data.join("weir.sock")
+    }
+
+    /// Sounds, by their hashes.
+    pub(crate) fn sounds(&self) -> PathBuf {
+        self.data.join("sounds")
+    }
+
+    /// Who is registered, over a restart.
+    pub(crate) fn bindings(&self) -> PathBuf {
+        self.data.join("bindings.json")
+    }
+
+    /// Calls under way, so that they can be ended after a crash.
+    pub(crate) fn dialogs(&self) -> PathBuf {
+        self.data.join("dialogs.json")
     }
 
     /// Where drills end instead of at devices.

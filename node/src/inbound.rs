@@ -11,6 +11,7 @@ use weir_model::codec::Stored;
 use weir_model::id::NodeId;
 
 use crate::node::Node;
+use crate::staging::{self, SoundRequest};
 
 type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -38,6 +39,9 @@ impl Handler for Inbound {
             match node {
                 Some(node) if body.first() == Some(&SiteRequest::KIND) => {
                     node.gate.serve_call(&body).await
+                }
+                Some(node) if body.first() == Some(&SoundRequest::KIND) => {
+                    staging::answer(&node.sounds.library, &body).await
                 }
                 Some(node) => node.consensus.serve_call(from, &body).await,
                 None => Bytes::new(),

@@ -6,12 +6,20 @@ mod cli;
 mod client;
 mod command;
 mod config;
+mod drill;
 mod edge;
+mod effects;
 mod folder;
 mod inbound;
 mod journal_file;
 mod node;
+mod planted;
 mod relay;
+mod sounds;
+mod speakers;
+mod staging;
+mod telephony;
+mod web;
 
 use std::process::ExitCode;
 

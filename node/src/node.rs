@@ -15,14 +15,21 @@ use weir_consensus::store::AppliedView;
 use weir_consensus::{Settings, Wish};
 use weir_link::{Ca, Identity, Link, LinkConfig, PeerAddress, ShaperControl};
 use weir_model::decision::{Author, Candidate, Decision, Member, Role};
+use weir_model::home::EffectAction;
 use weir_model::id::NodeId;
 
 use crate::admission::{Admission, Joining};
 use crate::config::Config;
+use crate::drill::{DrillSink, Extent};
+use crate::effects::{Devices, SiteEffects};
 use crate::folder::{Belonging, DataFolder, cluster_id};
 use crate::inbound::Inbound;
-use crate::relay::RelayEffects;
-use crate::{api, edge};
+use crate::relay::Relay;
+use crate::sounds::Sounds;
+use crate::speakers::Speakers;
+use crate::telephony::{self, Telephony};
+use crate::web::Passwords;
+use crate::{api, edge, planted, staging, web};
 
 pub(crate) use weir_consensus::runtime::TokioRuntime as Runtime;
 
@@ -45,8 +52,12 @@ pub(crate) struct Node {
     pub(crate) site: Site<RocksDisk>,
     pub(crate) gate: Gate<RocksDisk, QuicTransport>,
     pub(crate) outbox: Arc<Outbox<RocksDisk, QuicTransport>>,
+    pub(crate) sounds: Arc<Sounds>,
+    /// Where the node's file has `[sip]`.
+    pub(crate) telephony: Option<Telephony>,
     pub(crate) shaper: Option<ShaperControl>,
     pub(crate) counters: api::Counters,
+    pub(crate) passwords: Passwords,
 }
 
 /// Runs until told to stop.
@@ -55,7 +66,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let tasks = TaskTracker::new();
     let node = start(config, &tasks, &stop).await?;
     tasks.spawn(follow_members(node.clone(), stop.clone()));
-    let served = api::serve(node.clone(), &tasks, &stop).await;
+    let served = serve(&node, &tasks, &stop).await;
     if served.is_ok() {
         tracing::info!(node = %node.config.name, "ready / 就绪");
         stop.cancelled().await;
@@ -71,6 +82,15 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         tracing::warn!("some tasks did not end in time");
     }
     served
+}
+
+async fn serve(
+    node: &Arc<Node>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    api::serve(node.clone(), tasks, stop).await?;
+    web::serve(node.clone(), tasks, stop).await
 }
 
 fn stop_on_signal() -> anyhow::Result<CancellationToken> {
@@ -122,10 +142,16 @@ async fn start(
     let _ = view.set(consensus.view());
     name_peers(&link, &belonging, &consensus.view().borrow())?;
 
-    let site = start_site(&config, me, disk, &consensus, tasks, stop).await?;
+    let sounds = Sounds::open(&config.sounds(), tasks, stop).await?;
+    let telephony = telephony::start(&config, consensus.view(), tasks, stop).await?;
+    let devices = devices(&config, telephony.as_ref(), &sounds, &consensus, tasks, stop).await?;
+    let site = start_site(&config, me, disk, &consensus, (devices, tasks, stop)).await?;
     let gate = Gate::new(me, site.clone(), transport.clone(), consensus.view());
     let outbox = Arc::new(Outbox::new(gate.clone(), Arc::new(edge::wall), stop.clone()));
-    tasks.spawn(site.clone().ship::<Runtime, _>(me, transport, consensus.view(), stop.clone()));
+    if !planted::loses_facts() {
+        let view = consensus.view();
+        tasks.spawn(site.clone().ship::<Runtime, _>(me, transport, view, stop.clone()));
+    }
     tasks.spawn(site::announce(me, site.clone(), consensus.clone(), stop.clone()));
 
     let node = Arc::new(Node {
@@ -138,10 +164,14 @@ async fn start(
         site,
         gate,
         outbox,
+        sounds,
+        telephony,
         shaper,
         counters: api::Counters::default(),
+        passwords: Passwords::new()?,
     });
     inbound.serve(node.clone());
+    tasks.spawn(staging::follow(node.clone(), stop.clone()));
     if node.belonging.founder {
         found(&node).await?;
     }
@@ -153,16 +183,52 @@ async fn start_site(
     me: NodeId,
     disk: RocksDisk,
     consensus: &Consensus,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
+    (devices, tasks, stop): (Devices, &TaskTracker, &CancellationToken),
 ) -> anyhow::Result<Site<RocksDisk>> {
-    let effects =
-        RelayEffects::start(config.relay, config.drill_sink(), tasks.clone(), stop.clone());
-    let effects = Arc::new(effects.await.context("cannot open a socket for the relay")?);
+    let extent = extent(&devices, consensus.view());
+    let drills = DrillSink::new(config.drill_sink(), extent, tasks.clone(), stop.clone());
+    let effects = Arc::new(SiteEffects { devices, drills });
     let settings =
         site::Settings { node: me, site: config.site.clone(), wall: Arc::new(edge::wall) };
     let view = consensus.view();
     Ok(Site::start::<Runtime, _>(settings, disk, view, effects, stop.clone()).await?)
+}
+
+/// What drives the site's zones, as the node's file says.
+async fn devices(
+    config: &Config,
+    telephony: Option<&Telephony>,
+    sounds: &Arc<Sounds>,
+    consensus: &Consensus,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<Devices> {
+    Ok(match (telephony, config.relay) {
+        (Some(telephony), _) => {
+            let (pager, view) = (telephony.pager.clone(), consensus.view());
+            Devices::Speakers(Speakers::new(pager, sounds.clone(), view, tasks.clone()))
+        }
+        (None, Some(address)) => {
+            let relay = Relay::start(address, tasks.clone(), stop.clone()).await;
+            Devices::Relay(relay.context("cannot open a socket for the relay")?)
+        }
+        (None, None) => Devices::None,
+    })
+}
+
+/// How long an order would sound, and at how many loudspeakers, for drills.
+fn extent(devices: &Devices, view: watch::Receiver<Arc<AppliedView>>) -> Box<Extent> {
+    let speakers = match devices {
+        Devices::Speakers(speakers) => Some(speakers.clone()),
+        Devices::Relay(_) | Devices::None => None,
+    };
+    Box::new(move |order| {
+        let EffectAction::Page { zone, sound, repeat, .. } = &order.action;
+        let length = speakers.as_ref().map(|speakers| speakers.sounded(sound, *repeat));
+        let known = view.borrow().state.directory.zones.get(zone).map(|zone| zone.speakers.len());
+        let count = u16::try_from(known.unwrap_or(0)).unwrap_or(u16::MAX);
+        (length.unwrap_or_default(), count)
+    })
 }
 
 fn is_satellite(view: &OnceLock<watch::Receiver<Arc<AppliedView>>>, node: NodeId) -> bool {

@@ -1,26 +1,20 @@
-//! Zones driven by a relay box: one datagram makes a siren sound. A drill or a
-//! test goes to the drill sink, a file beside the data, and no packet leaves.
-//! It refuses to send an order twice: without an answer the outcome is unknown.
+//! Zones driven by a relay box: one datagram makes a siren sound. It refuses to
+//! send an order twice: without an answer the outcome is unknown.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use weir_consensus::site::{Effects, Report};
+use weir_consensus::site::Report;
 use weir_model::directory::{Grade, Sound};
 use weir_model::fact::{EffectKey, EffectResult, Proof};
 use weir_model::home::{EffectAction, EffectOrder};
-use weir_model::intent::Mode;
-
-use crate::edge;
 
 /// How long a relay may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -38,40 +32,28 @@ enum Said {
 type Waiting = Mutex<BTreeMap<String, oneshot::Sender<Said>>>;
 
 /// See the module.
-pub(crate) struct RelayEffects {
-    relay: Option<(Arc<UdpSocket>, SocketAddr)>,
+pub(crate) struct Relay {
+    socket: Arc<UdpSocket>,
+    address: SocketAddr,
     waiting: Arc<Waiting>,
-    drill_sink: PathBuf,
     tasks: TaskTracker,
 }
 
-impl RelayEffects {
+impl Relay {
     pub(crate) async fn start(
-        relay: Option<SocketAddr>,
-        drill_sink: PathBuf,
+        address: SocketAddr,
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> std::io::Result<Self> {
         let waiting: Arc<Waiting> = Arc::default();
-        let relay = match relay {
-            None => None,
-            Some(address) => {
-                let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-                let socket = Arc::new(UdpSocket::bind(any).await?);
-                tasks.spawn(listen(socket.clone(), address, waiting.clone(), stop));
-                Some((socket, address))
-            }
-        };
-        Ok(Self { relay, waiting, drill_sink, tasks })
+        let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        let socket = Arc::new(UdpSocket::bind(any).await?);
+        tasks.spawn(listen(socket.clone(), address, waiting.clone(), stop));
+        Ok(Self { socket, address, waiting, tasks })
     }
 
-    /// `None`: there is no relay.
-    fn say(
-        &self,
-        words: String,
-        key: &EffectKey,
-    ) -> Option<impl Future<Output = Option<Said>> + use<>> {
-        let (socket, to) = self.relay.clone()?;
+    fn say(&self, words: String, key: &EffectKey) -> impl Future<Output = Option<Said>> + use<> {
+        let (socket, to) = (self.socket.clone(), self.address);
         let (told, said) = oneshot::channel();
         let key = key.to_string();
         {
@@ -81,12 +63,44 @@ impl RelayEffects {
             }
         }
         let all = self.waiting.clone();
-        Some(async move {
+        async move {
             let sent = socket.send_to(words.as_bytes(), to).await.is_ok();
             let said = if sent { timeout(ANSWER, said).await.ok() } else { None };
             all.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
             said.and_then(Result::ok)
-        })
+        }
+    }
+
+    pub(crate) fn begin(&self, order: &EffectOrder, report: Report) {
+        let said = self.say(play(order), &order.key);
+        self.tasks.spawn(async move {
+            let (result, proof) = match said.await {
+                Some(_) => answered(),
+                None => silent(),
+            };
+            report.ended(result, proof).await;
+        });
+    }
+
+    pub(crate) fn cease(&self, key: &EffectKey) {
+        let said = self.say(format!("weir-relay 1 stop {key}"), key);
+        self.tasks.spawn(async move {
+            // A siren that does not hear the stop ends by itself.
+            let _ = said.await;
+        });
+    }
+
+    pub(crate) fn ask(&self, key: &EffectKey, within: Duration, report: Report) {
+        let said = self.say(format!("weir-relay 1 query {key}"), key);
+        self.tasks.spawn(async move {
+            let (result, proof) = match timeout(within, said).await {
+                Ok(Some(Said::Had | Said::Acknowledged)) => answered(),
+                Ok(Some(Said::HadNot)) => (EffectResult::NotBegun, Proof::default()),
+                // Silence: whether it sounded stays unknown.
+                Ok(None) | Err(_) => silent(),
+            };
+            report.ended(result, proof).await;
+        });
     }
 }
 
@@ -141,73 +155,11 @@ fn silent() -> (EffectResult, Proof) {
     )
 }
 
-fn play(order: &EffectOrder) -> String {
+pub(crate) fn play(order: &EffectOrder) -> String {
     let EffectAction::Page { zone, sound, repeat, .. } = &order.action;
     let sound = match sound {
         Sound::Audio(id) => id.to_string(),
         Sound::Text(_) => "text".into(),
     };
     format!("weir-relay 1 play {} {} {zone} {repeat} {sound}", order.key, order.epoch)
-}
-
-impl Effects for RelayEffects {
-    fn begin(&self, order: EffectOrder, report: Report) {
-        if order.mode != Mode::Real {
-            let sink = self.drill_sink.clone();
-            self.tasks.spawn(async move {
-                let (result, proof) = match rehearse(&sink, &order).await {
-                    Ok(()) => answered(),
-                    Err(error) => {
-                        (EffectResult::Failed { why: error.to_string() }, Proof::default())
-                    }
-                };
-                report.ended(result, proof).await;
-            });
-            return;
-        }
-        let said = self.say(play(&order), &order.key);
-        self.tasks.spawn(async move {
-            let (result, proof) = match said {
-                None => {
-                    let why = "this node drives no device / 本节点未接设备".to_owned();
-                    (EffectResult::Failed { why }, Proof::default())
-                }
-                Some(said) => match said.await {
-                    Some(_) => answered(),
-                    None => silent(),
-                },
-            };
-            report.ended(result, proof).await;
-        });
-    }
-
-    fn cease(&self, key: &EffectKey) {
-        if let Some(said) = self.say(format!("weir-relay 1 stop {key}"), key) {
-            self.tasks.spawn(async move {
-                // A siren that does not hear the stop ends by itself.
-                let _ = said.await;
-            });
-        }
-    }
-
-    fn ask(&self, key: EffectKey, within: Duration, report: Report) {
-        let Some(said) = self.say(format!("weir-relay 1 query {key}"), &key) else { return };
-        self.tasks.spawn(async move {
-            let (result, proof) = match timeout(within, said).await {
-                Ok(Some(Said::Had | Said::Acknowledged)) => answered(),
-                Ok(Some(Said::HadNot)) => (EffectResult::NotBegun, Proof::default()),
-                // Silence: whether it sounded stays unknown.
-                Ok(None) | Err(_) => silent(),
-            };
-            report.ended(result, proof).await;
-        });
-    }
-}
-
-/// A drill's orders end here, marked as such.
-async fn rehearse(sink: &PathBuf, order: &EffectOrder) -> std::io::Result<()> {
-    let line = format!("{} 演习 DRILL {:?} {}\n", edge::wall().0, order.mode, play(order));
-    let mut file = tokio::fs::OpenOptions::new().create(true).append(true).open(sink).await?;
-    file.write_all(line.as_bytes()).await?;
-    file.sync_data().await
 }

@@ -4,9 +4,11 @@
 mod cut;
 mod directory;
 mod failover;
+mod hearing;
 mod island;
 mod kept;
 mod metrics;
+mod page;
 mod refused;
 mod simulation;
 mod unknown;

@@ -60,6 +60,9 @@ pub struct SiteView {
     pub forks: Vec<FactId>,
     /// The newest facts of everyone, in the order of all.
     pub facts: Arc<Vec<Fact>>,
+    /// What each node last said of its sounds: of which directory, how many it
+    /// holds and how many there are.
+    pub sounds: BTreeMap<NodeId, (u64, u32, u32)>,
 }
 
 /// A handle on the site's task.
@@ -83,6 +86,7 @@ struct Driver<D, E> {
     unrecorded: bool,
     /// Why facts of other nodes cannot be kept here any more.
     keeps_nothing: Option<String>,
+    sounds: BTreeMap<NodeId, (u64, u32, u32)>,
     mail: mpsc::Sender<Mail>,
     agreed: watch::Receiver<Arc<AppliedView>>,
     view: watch::Sender<Arc<SiteView>>,
@@ -185,6 +189,7 @@ impl<D: Disk, E: Effects> Driver<D, E> {
             wake: None,
             unrecorded: false,
             keeps_nothing: None,
+            sounds: BTreeMap::new(),
             mail,
             agreed,
             view,
@@ -284,7 +289,8 @@ impl<D: Disk, E: Effects> Driver<D, E> {
                 match self.home.may_execute(&key, epoch, self.now()) {
                     Ok(()) => {
                         let report = self.report(key);
-                        self.effects.begin(order, report);
+                        let left = order.window_ends_mono_ms.saturating_sub(self.now().mono_ms);
+                        self.effects.begin(order, Duration::from_millis(left), report);
                         None
                     }
                     Err(fenced) => {
@@ -339,6 +345,7 @@ impl<D: Disk, E: Effects> Driver<D, E> {
         match self.journal.append(bodies, (self.settings.wall)(), seen, &[]).await {
             Ok(written) => {
                 for one in written {
+                    self.heard_of_sounds(&one.fact);
                     self.merge.own(one.fact, one.head.hash);
                 }
             }
@@ -346,6 +353,12 @@ impl<D: Disk, E: Effects> Driver<D, E> {
                 tracing::error!(%error, "UNRECORDED: the journal has failed / 日志停止记录");
                 self.unrecorded = true;
             }
+        }
+    }
+
+    fn heard_of_sounds(&mut self, fact: &Fact) {
+        if let FactBody::SoundsStaged { directory, have, of } = fact.body {
+            self.sounds.insert(fact.id.node, (directory, have, of));
         }
     }
 
@@ -365,6 +378,7 @@ impl<D: Disk, E: Effects> Driver<D, E> {
                 Offered::Accepted => {
                     keep.push((id, bytes, false));
                     head = Some(Head { id, hash });
+                    self.heard_of_sounds(&fact);
                     let merged = Input::Merged { fact: Box::new(fact) };
                     // Time may have come for something else meanwhile: whatever the
                     // machine says is carried out, as after any other input.
@@ -444,7 +458,8 @@ impl<D: Disk, E: Effects> Driver<D, E> {
     }
 
     fn publish(&self) {
-        let view = shown(&self.home, &self.merge, &self.journal, self.unrecorded);
+        let mut view = shown(&self.home, &self.merge, &self.journal, self.unrecorded);
+        view.sounds.clone_from(&self.sounds);
         self.view.send_replace(Arc::new(view));
     }
 }
@@ -468,5 +483,6 @@ fn shown<D: Disk>(home: &Home, merge: &Merge, journal: &Journal<D>, unrecorded: 
         unrecorded,
         forks: merge.forks().keys().copied().collect(),
         facts: Arc::new(facts),
+        sounds: BTreeMap::new(),
     }
 }

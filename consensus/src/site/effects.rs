@@ -34,8 +34,9 @@ impl Report {
 /// Called by the site's task, which must never wait: each call only starts
 /// something, and the report comes when it has ended.
 pub trait Effects: Send + Sync + 'static {
-    /// The begun fact is synced and the fence was passed.
-    fn begin(&self, order: EffectOrder, report: Report);
+    /// The begun fact is synced and the fence was passed. `ends_in` is what is left
+    /// of the order's window.
+    fn begin(&self, order: EffectOrder, ends_in: Duration, report: Report);
 
     /// Stop it, wherever it stands; its report then says what was reached.
     fn cease(&self, key: &EffectKey);

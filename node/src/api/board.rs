@@ -52,13 +52,13 @@ impl From<&BoardLine> for LineBody {
     }
 }
 
-pub(super) async fn list(State(node): Shared) -> Json<Vec<Line>> {
+pub(crate) async fn list(State(node): Shared) -> Json<Vec<Line>> {
     let board = node.consensus.view().borrow().state.board.clone();
     let line = |(key, line): (&String, &BoardLine)| Line { key: key.clone(), line: line.into() };
     Json(board.iter().map(line).collect())
 }
 
-pub(super) async fn set(
+pub(crate) async fn set(
     State(node): Shared,
     headers: HeaderMap,
     Json(post): Json<Post>,

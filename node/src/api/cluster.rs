@@ -73,7 +73,7 @@ fn peers(node: &Node) -> Vec<PeerAnswer> {
         .collect()
 }
 
-pub(super) async fn status(State(node): Shared) -> Json<StatusAnswer> {
+pub(crate) async fn status(State(node): Shared) -> Json<StatusAnswer> {
     let status = node.consensus.status();
     let view = node.consensus.view().borrow().clone();
     let members = &view.state.members;
@@ -109,7 +109,7 @@ pub(crate) struct MemberAnswer {
     pub(crate) addresses: Vec<String>,
 }
 
-pub(super) async fn members(State(node): Shared) -> Json<Vec<MemberAnswer>> {
+pub(crate) async fn members(State(node): Shared) -> Json<Vec<MemberAnswer>> {
     let view = node.consensus.view().borrow().clone();
     let answer = |member: &Member| MemberAnswer {
         name: member.name.to_string(),
@@ -128,7 +128,7 @@ pub(crate) struct Removed {
     pub(crate) index: u64,
 }
 
-pub(super) async fn remove(
+pub(crate) async fn remove(
     State(node): Shared,
     Path(name): Path<String>,
     headers: HeaderMap,
@@ -155,7 +155,7 @@ pub(crate) struct Minted {
     pub(crate) expires_ms: u64,
 }
 
-pub(super) async fn mint_token(
+pub(crate) async fn mint_token(
     State(node): Shared,
     headers: HeaderMap,
     Json(mint): Json<MintToken>,
@@ -188,7 +188,7 @@ pub(crate) struct Shape {
     pub(crate) cut: bool,
 }
 
-pub(super) async fn shape(
+pub(crate) async fn shape(
     State(node): Shared,
     Json(shape): Json<Shape>,
 ) -> Result<Json<Shape>, Problem> {

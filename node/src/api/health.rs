@@ -10,10 +10,13 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use serde::Deserialize;
 use weir_consensus::Part;
-use weir_ops::{PeerReading, Reading};
+use weir_media::page::PagerCounters;
+use weir_media::sip::SipCounters;
+use weir_ops::{MediaReading, PeerReading, Reading, SoundsReading};
 
 use super::Shared;
 use crate::node::Node;
+use crate::telephony::Telephony;
 
 pub(super) fn routes() -> Router<Arc<Node>> {
     Router::new()
@@ -97,5 +100,61 @@ fn reading(node: &Node) -> Reading {
         unrecorded: site.unrecorded,
         forks: site.forks.len() as u64,
         activations_running: running.count() as u64,
+        sounds: sounds(node),
+        media: node.telephony.as_ref().map(media),
+    }
+}
+
+fn sounds(node: &Node) -> SoundsReading {
+    let said = super::sounds::staged(node).get(&node.belonging.node()).copied();
+    said.map_or_else(SoundsReading::default, |said| SoundsReading {
+        have: u64::from(said.have),
+        of: u64::from(said.of),
+    })
+}
+
+fn media(telephony: &Telephony) -> MediaReading {
+    let (sip, pages): (SipCounters, PagerCounters) =
+        (telephony.sip.counters(), telephony.pager.counters());
+    MediaReading {
+        registrations: sip.registrations_now,
+        calls_under_way: sip.calls_now,
+        requests: vec![
+            ("register", sip.requests_register),
+            ("options", sip.requests_options),
+            ("invite", sip.requests_invite),
+            ("ack", sip.requests_ack),
+            ("bye", sip.requests_bye),
+            ("cancel", sip.requests_cancel),
+            ("other", sip.requests_other),
+        ],
+        refused: vec![
+            ("credentials", sip.refused_credentials),
+            ("replayed", sip.refused_replayed),
+            ("digest", sip.refused_malformed_digest),
+            ("guessing", sip.refused_guessing),
+            ("register", sip.refused_register),
+            ("malformed", sip.refused_malformed),
+            ("unreadable", sip.dropped_unreadable),
+            ("rate", sip.dropped_rate),
+            ("queue", sip.dropped_queue),
+        ],
+        calls: vec![
+            ("started", sip.calls_started),
+            ("answered", sip.calls_answered),
+            ("refused", sip.calls_refused),
+            ("silent", sip.calls_silent),
+            ("ended_far", sip.calls_ended_far),
+        ],
+        pages: vec![
+            ("done", pages.pages_done),
+            ("failed", pages.pages_failed),
+            ("unreachable", pages.pages_unreachable),
+            ("ceased", pages.pages_ceased),
+            ("not_begun", pages.pages_not_begun),
+        ],
+        speakers_receiving: pages.speakers_receiving,
+        packets_sent: pages.packets_sent,
+        frames_late: pages.frames_late,
     }
 }

@@ -10,15 +10,16 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use weir_consensus::disk::Limit;
 use weir_model::codec;
+use weir_model::directory::Directory;
 use weir_model::fact::Fact;
 use weir_model::id::NodeId;
 
-use super::{Problem, Shared, author};
+use super::{Problem, Shared, author, lines};
 use crate::journal_file;
 use crate::node::Node;
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Tail {
+pub(crate) struct Tail {
     limit: Option<usize>,
 }
 
@@ -32,14 +33,20 @@ pub(crate) struct FactAnswer {
     pub(crate) at_ms: u64,
     pub(crate) kind: String,
     pub(crate) body: serde_json::Value,
+    /// The same as one readable sentence.
+    #[serde(default)]
+    pub(crate) line_zh: String,
+    #[serde(default)]
+    pub(crate) line_en: String,
 }
 
-fn answer(fact: &Fact) -> FactAnswer {
+pub(crate) fn answer(fact: &Fact, directory: &Directory) -> FactAnswer {
     let body = serde_json::to_value(&fact.body).unwrap_or_default();
     let kind = match &body {
         serde_json::Value::Object(map) => map.keys().next().cloned().unwrap_or_default(),
         other => other.as_str().unwrap_or_default().to_owned(),
     };
+    let line = lines::line(fact, directory);
     FactAnswer {
         id: fact.id.to_string(),
         node: fact.id.node.0,
@@ -49,17 +56,20 @@ fn answer(fact: &Fact) -> FactAnswer {
         at_ms: fact.at.0,
         kind,
         body,
+        line_zh: line.zh,
+        line_en: line.en,
     }
 }
 
-pub(super) async fn tail(State(node): Shared, Query(tail): Query<Tail>) -> Json<Vec<FactAnswer>> {
+pub(crate) async fn tail(State(node): Shared, Query(tail): Query<Tail>) -> Json<Vec<FactAnswer>> {
     let facts = node.site.view().borrow().facts.clone();
+    let directory = node.consensus.view().borrow().state.directory.clone();
     let older = facts.len().saturating_sub(tail.limit.unwrap_or(50));
-    Json(facts.iter().skip(older).map(answer).collect())
+    Json(facts.iter().skip(older).map(|fact| answer(fact, &directory)).collect())
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Export {
+pub(crate) struct Export {
     node: Option<u64>,
 }
 
@@ -67,7 +77,7 @@ pub(super) struct Export {
 const EXPORT_BYTES: usize = 256 << 20;
 
 /// One node's journal as it is kept here, ready for `weir journal verify`.
-pub(super) async fn export(
+pub(crate) async fn export(
     State(node): Shared,
     Query(export): Query<Export>,
 ) -> Result<impl IntoResponse, Problem> {
@@ -105,7 +115,7 @@ pub(crate) struct Verified {
 }
 
 /// Reads a journal back and checks it against the head that was agreed on.
-pub(super) async fn verify(
+pub(crate) async fn verify(
     State(node): Shared,
     Query(export): Query<Export>,
 ) -> Result<Json<Verified>, Problem> {
@@ -126,7 +136,7 @@ pub(crate) struct Noted {
     pub(crate) id: Option<String>,
 }
 
-pub(super) async fn note(
+pub(crate) async fn note(
     State(node): Shared,
     headers: HeaderMap,
     Json(note): Json<Note>,

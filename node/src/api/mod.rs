@@ -7,8 +7,12 @@ pub(crate) mod cluster;
 pub(crate) mod directory;
 mod health;
 pub(crate) mod journal;
+mod lines;
+pub(crate) mod people;
 pub(crate) mod plans;
 mod problem;
+pub(crate) mod secrets;
+pub(crate) mod sounds;
 
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
@@ -19,14 +23,15 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::HeaderMap;
-use axum::routing::{delete, get, post};
+use axum::middleware::map_response;
+use axum::routing::{delete, get, post, put};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_consensus::{ProposeError, Wish};
 use weir_model::decision::{Author, Decision, Outcome};
 use weir_model::id::{Hash, PersonId, RequestKey};
 
-pub(crate) use problem::Problem;
+pub(crate) use problem::{Problem, everywhere};
 
 use crate::edge;
 use crate::node::Node;
@@ -64,10 +69,16 @@ fn local(node: Arc<Node>) -> Router {
         .route("/api/v1/activations/{activation}/repeat", post(plans::repeat))
         .route("/api/v1/intents/{intent}", get(plans::delivery))
         .route("/api/v1/kept", get(plans::kept))
+        .route("/api/v1/zones/{zone}/page", post(plans::page))
+        .route("/api/v1/secrets", post(secrets::make))
+        .route("/api/v1/sounds", get(sounds::list))
+        .route("/api/v1/recordings/{sha256}", put(sounds::upload))
+        .route("/api/v1/people/{person}/password", post(people::set_password))
         .merge(journal::routes())
-        .merge(health::routes())
         .fallback(problem::not_found)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(map_response(everywhere))
+        .merge(health::routes())
         .with_state(node)
 }
 
@@ -115,7 +126,7 @@ pub(crate) async fn serve(
 }
 
 /// Who asks, from the headers; the person must be in the directory.
-fn author(node: &Node, headers: &HeaderMap) -> Result<Author, Problem> {
+pub(crate) fn author(node: &Node, headers: &HeaderMap) -> Result<Author, Problem> {
     let me = node.belonging.node();
     let Some(named) = headers.get("weir-as") else {
         return Ok(Author { node: me, person: None });

@@ -14,7 +14,7 @@ use weir_consensus::site::Delivery;
 use weir_model::codec;
 use weir_model::fact::Target;
 use weir_model::home::Picture;
-use weir_model::id::{ActivationId, IntentId, PersonId, PlanId, SiteId, StepId};
+use weir_model::id::{ActivationId, AudioId, IntentId, PersonId, PlanId, SiteId, StepId, ZoneId};
 use weir_model::intent::{Intent, IntentBody, Mode, Priority, SignedIntent, Window};
 
 use super::{Problem, Shared, author};
@@ -34,7 +34,7 @@ pub(crate) struct PlanAnswer {
     pub(crate) steps: usize,
 }
 
-pub(super) async fn list(State(node): Shared) -> Json<Vec<PlanAnswer>> {
+pub(crate) async fn list(State(node): Shared) -> Json<Vec<PlanAnswer>> {
     let directory = node.consensus.view().borrow().state.directory.clone();
     let plans = directory.plans.values().map(|plan| PlanAnswer {
         id: plan.id.to_string(),
@@ -153,7 +153,7 @@ async fn send(
     Ok(Json(Sent { intent: id, how: delivery.into() }))
 }
 
-pub(super) async fn launch(
+pub(crate) async fn launch(
     State(node): Shared,
     Path(plan): Path<String>,
     headers: HeaderMap,
@@ -171,6 +171,31 @@ pub(super) async fn launch(
     send(&node, &headers, site, (body, launch.mode, priority), (window_ms, 1)).await
 }
 
+/// A page outside any plan. Mandatory mode; there is no default.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PageOrder {
+    pub(crate) audio: String,
+    pub(crate) repeat: u32,
+    pub(crate) mode: Mode,
+    /// Seconds until an order that has not arrived is void.
+    pub(crate) not_after_s: Option<u64>,
+}
+
+pub(crate) async fn page(
+    State(node): Shared,
+    Path(zone): Path<String>,
+    headers: HeaderMap,
+    Json(order): Json<PageOrder>,
+) -> Result<Json<Sent>, Problem> {
+    let (zone, audio): (ZoneId, AudioId) = (parse("zone", &zone)?, parse("audio", &order.audio)?);
+    let directory = node.consensus.view().borrow().state.directory.clone();
+    let home = directory.zones.get(&zone).map(|known| known.site.clone());
+    let home = home.ok_or_else(|| Problem::zone_unknown(&zone))?;
+    let window_ms = order.not_after_s.map_or(Window::Page.ms(), |s| s.saturating_mul(1000));
+    let body = IntentBody::Page { zone, audio, repeat: order.repeat };
+    send(&node, &headers, home, (body, order.mode, Priority::Notice), (window_ms, 1)).await
+}
+
 /// About a run: which site's, and which mode it was launched in.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct About {
@@ -182,6 +207,13 @@ pub(crate) struct About {
     /// For one more attempt: where, and the number it would have.
     pub(crate) zone: Option<String>,
     pub(crate) attempt: Option<u16>,
+}
+
+impl About {
+    /// Nothing but where; the mode is the caller's to say.
+    pub(crate) fn of(site: String) -> Self {
+        Self { site, mode: Mode::Test, step: None, yes: None, zone: None, attempt: None }
+    }
 }
 
 type Acted = Result<Json<Sent>, Problem>;
@@ -207,7 +239,7 @@ fn step(about: &About) -> Result<StepId, Problem> {
     parse("step", &required(about.step.clone(), "step")?)
 }
 
-pub(super) async fn abort(
+pub(crate) async fn abort(
     node: Shared,
     activation: Path<String>,
     headers: HeaderMap,
@@ -217,7 +249,7 @@ pub(super) async fn abort(
     act((node, activation, headers, about), Priority::Alert, body).await
 }
 
-pub(super) async fn confirm(
+pub(crate) async fn confirm(
     node: Shared,
     activation: Path<String>,
     headers: HeaderMap,
@@ -230,7 +262,7 @@ pub(super) async fn confirm(
     act((node, activation, headers, about), Priority::Alert, body).await
 }
 
-pub(super) async fn repeat(
+pub(crate) async fn repeat(
     node: Shared,
     activation: Path<String>,
     headers: HeaderMap,
@@ -245,7 +277,7 @@ pub(super) async fn repeat(
     act((node, activation, headers, about), Priority::Evacuation, body).await
 }
 
-pub(super) async fn delivery(
+pub(crate) async fn delivery(
     State(node): Shared,
     Path(intent): Path<String>,
 ) -> Result<Json<How>, Problem> {
@@ -255,7 +287,7 @@ pub(super) async fn delivery(
 }
 
 /// What this node's site runs.
-pub(super) async fn activations(State(node): Shared) -> Json<Picture> {
+pub(crate) async fn activations(State(node): Shared) -> Json<Picture> {
     Json(node.site.view().borrow().picture.clone())
 }
 
@@ -270,7 +302,7 @@ pub(crate) struct Kept {
     pub(crate) heads: BTreeMap<String, String>,
 }
 
-pub(super) async fn kept(State(node): Shared) -> Json<Kept> {
+pub(crate) async fn kept(State(node): Shared) -> Json<Kept> {
     let view = node.site.view().borrow().clone();
     let heads = node.consensus.view().borrow().state.heads.clone();
     Json(Kept {

@@ -3,15 +3,20 @@
 //! unless there is none.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use weir_model::directory::{ChangeSet, Directory, read};
+use weir_model::directory::{Change, ChangeSet, Directory, Record, Recording, read};
 
 use super::cluster::show;
 use crate::api::directory::{Edit, Edited};
+use crate::api::sounds::Uploaded;
 use crate::cli::OptionalTarget;
 use crate::client::Client;
+
+/// An edit may have many texts spoken first.
+const RENDER: Duration = Duration::from_secs(300);
 
 /// The file has mistakes; they have been printed.
 #[derive(Debug, thiserror::Error)]
@@ -46,13 +51,34 @@ pub(super) async fn apply(target: &OptionalTarget, file: &Path, dry_run: bool) -
     let mut shown =
         Shown { compared_with: now.version, dry_run, version: now.version, changes: lines };
     if !dry_run && !changes.is_empty() {
-        let edit = Edit { based_on: now.version, changes: ChangeSet { changes } };
         let socket = target.socket.as_deref().context("no socket")?;
-        let edited: Edited =
-            Client::new(socket, &target.asking).post("/api/v1/directory", &edit).await?;
+        // Sounds are rendered before the directory that names them is agreed on.
+        let client = Client::patient(socket, &target.asking, RENDER);
+        for recording in changes.iter().filter_map(recording) {
+            upload(&client, file, recording).await?;
+        }
+        let edit = Edit { based_on: now.version, changes: ChangeSet { changes } };
+        let edited: Edited = client.post("/api/v1/directory", &edit).await?;
         shown.version = edited.version;
     }
     show(target.asking.output, &shown, text)
+}
+
+fn recording(change: &Change) -> Option<&Recording> {
+    match change {
+        Change::Put(Record::Audio(audio)) => audio.recording.as_ref(),
+        Change::Put(_) | Change::Remove(_) => None,
+    }
+}
+
+/// Recordings lie beside the directory file that names them.
+async fn upload(client: &Client<'_>, file: &Path, recording: &Recording) -> Result<()> {
+    let path = file.parent().unwrap_or(Path::new(".")).join(&recording.path);
+    let bytes = std::fs::read(&path)
+        .with_context(|| format!("读不到录音 {0} / cannot read {0}", path.display()))?;
+    let Uploaded { .. } =
+        client.put(&format!("/api/v1/recordings/{}", recording.sha256), bytes.into()).await?;
+    Ok(())
 }
 
 fn text(shown: &Shown) -> String {

@@ -5,11 +5,15 @@ mod apply;
 mod cluster;
 mod found;
 mod journal;
+mod person;
 mod plan;
+mod secret;
+mod sound;
 
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
+use crate::api::plans::PageOrder;
 use crate::cli::{Args, BoardCommand, Command, LinkCommand, MemberCommand, TokenCommand};
 use crate::client::ClientError;
 use crate::config::Config;
@@ -19,7 +23,7 @@ use crate::config::Config;
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<ClientError>() {
         Some(ClientError::NoNode { .. }) => 5,
-        Some(ClientError::Silent) => 4,
+        Some(ClientError::Silent(_)) => 4,
         Some(ClientError::Problem(problem)) => match problem.status {
             504 => 4,
             503 => 5,
@@ -30,7 +34,9 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
             if let Some(not_joined) = error.downcast_ref::<found::NotJoined>() {
                 return not_joined.exit_code();
             }
-            let refused = error.is::<apply::Mistaken>() || error.is::<found::BadToken>();
+            let refused = error.is::<apply::Mistaken>()
+                || error.is::<found::BadToken>()
+                || error.is::<person::BadPassword>();
             if refused { 3 } else { 1 }
         }
     }
@@ -57,6 +63,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             .build()
             .context("cannot start the async runtime")?;
         return runtime.block_on(crate::node::run(config));
+    }
+    if let Command::MediaWorker = args.command {
+        weir_media_worker::run();
+        return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -93,7 +103,15 @@ async fn ask(command: Command) -> anyhow::Result<()> {
         Command::Board(BoardCommand::Set { target, key, text }) => {
             cluster::post(&target, key, text).await
         }
+        Command::Person(command) => person::run(command).await,
         Command::Plan(command) => plan::run(command).await,
+        Command::Page { target, zone, audio, repeat, mode, not_after } => {
+            let order = PageOrder { audio, repeat, mode: mode.into(), not_after_s: not_after };
+            plan::send(&target, &format!("/api/v1/zones/{zone}/page"), &order).await
+        }
+        Command::MediaWorker => Ok(()),
+        Command::Secret(command) => secret::run(command).await,
+        Command::Sound(command) => sound::run(command).await,
         Command::Journal(command) => journal::run(command).await,
         Command::Link(LinkCommand::Cut { target }) => cluster::shape(&target, true).await,
         Command::Link(LinkCommand::Heal { target }) => cluster::shape(&target, false).await,

@@ -53,7 +53,7 @@ async fn act(target: &Target, activation: &str, verb: &str, about: About) -> Res
     send(target, &format!("/api/v1/activations/{activation}/{verb}"), &about).await
 }
 
-async fn send(target: &Target, path: &str, body: &impl serde::Serialize) -> Result<()> {
+pub(super) async fn send(target: &Target, path: &str, body: &impl serde::Serialize) -> Result<()> {
     let sent: Sent = Client::new(&target.socket, &target.asking).post(path, body).await?;
     show(target.asking.output, &sent, |sent| {
         format!("{}\nintent 请求号 {}", sent.how.said, sent.intent)

@@ -105,7 +105,7 @@ impl World {
 }
 
 impl Effects for Edge {
-    fn begin(&self, order: EffectOrder, report: Report) {
+    fn begin(&self, order: EffectOrder, _ends_in: Duration, report: Report) {
         let (key, why, ordered) = (order.key, order.why, (self.wall)());
         let sounded = Sounded { node: self.node, key, why, ordered };
         self.world.spawn(self.world.clone().play(sounded, report));

@@ -1,0 +1,60 @@
+//! What an effect is, here at the edge: a real page goes to the loudspeakers of
+//! its zone, or to a relay box where the site has one instead; a drill or a test
+//! goes to the drill sink, and no packet leaves. It refuses to choose by
+//! anything but the order's mode and the node's own file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use weir_consensus::site::{Effects, Report};
+use weir_model::fact::EffectKey;
+use weir_model::home::EffectOrder;
+use weir_model::intent::Mode;
+
+use crate::drill::DrillSink;
+use crate::relay::Relay;
+use crate::speakers::Speakers;
+
+/// What drives this site's zones.
+pub(crate) enum Devices {
+    Speakers(Speakers),
+    Relay(Relay),
+    /// Orders fail, and say so.
+    None,
+}
+
+/// See the module.
+pub(crate) struct SiteEffects {
+    pub(crate) devices: Devices,
+    pub(crate) drills: Arc<DrillSink>,
+}
+
+impl Effects for SiteEffects {
+    fn begin(&self, order: EffectOrder, ends_in: Duration, report: Report) {
+        if order.mode != Mode::Real {
+            return self.drills.begin(order, report);
+        }
+        match &self.devices {
+            Devices::Speakers(speakers) => speakers.begin(order, ends_in, report),
+            Devices::Relay(relay) => relay.begin(&order, report),
+            Devices::None => self.drills.nothing_there(report),
+        }
+    }
+
+    fn cease(&self, key: &EffectKey) {
+        self.drills.cease(key);
+        match &self.devices {
+            Devices::Speakers(speakers) => speakers.cease(key),
+            Devices::Relay(relay) => relay.cease(key),
+            Devices::None => {}
+        }
+    }
+
+    fn ask(&self, key: EffectKey, within: Duration, report: Report) {
+        match &self.devices {
+            Devices::Speakers(speakers) => speakers.ask(key, within, report),
+            Devices::Relay(relay) => relay.ask(&key, within, report),
+            Devices::None => {}
+        }
+    }
+}

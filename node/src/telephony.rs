@@ -1,0 +1,144 @@
+//! SIP at this node: who may register, where they are over a restart, and the
+//! task that pages. It refuses devices of other sites: theirs is another node.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use weir_consensus::store::AppliedView;
+use weir_media::page::{Dice, Pager, PagerConfig};
+use weir_media::secret::REALM;
+use weir_media::sip::{Account, Accounts, KeptBinding, Sip, SipConfig, SipLimits};
+use weir_model::id::SiteId;
+use weir_model::state::State;
+
+use crate::api::secrets::devices;
+use crate::config::Config;
+
+/// Registrations are written down at most so often.
+const WRITE: Duration = Duration::from_secs(1);
+/// Most registrations read back; more were never written.
+const BINDINGS_BYTES: u64 = 16 << 20;
+
+/// See the module.
+pub(crate) struct Telephony {
+    pub(crate) sip: Sip,
+    pub(crate) pager: Pager,
+}
+
+/// `None`: this node's file says nothing of SIP.
+pub(crate) async fn start(
+    config: &Config,
+    agreed: watch::Receiver<Arc<AppliedView>>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<Telephony>> {
+    let Some(ours) = &config.sip else { return Ok(None) };
+    let first = accounts(&agreed.borrow().state, &config.site);
+    let (admit, admitted) = watch::channel(Arc::new(first));
+    let sip_config =
+        SipConfig { listen: ours.listen, realm: REALM.to_owned(), limits: SipLimits::default() };
+    let kept = read(&config.bindings()).await;
+    // Calls are hung up before their sockets close.
+    let closing = stop.child_token();
+    let sip = Sip::start(sip_config, admitted, kept, tasks, closing).await?;
+    tasks.spawn(follow(agreed, config.site.clone(), admit, stop.clone()));
+    tasks.spawn(keep(sip.bindings(), config.bindings(), stop.clone()));
+    let (from, to) = ours.rtp;
+    let pager_config =
+        PagerConfig { rtp: ours.listen.ip(), ports: from..=to, notes: config.dialogs() };
+    let dice = Dice::new(|bytes| {
+        // A source of chance that fails leaves zeros, and a page that sounds.
+        let _ = getrandom::fill(bytes);
+    });
+    let pager = Pager::start(sip.clone(), pager_config, dice, tasks, stop.child_token()).await;
+    let pager = pager.context("cannot open the ports of voice; see [sip] rtp")?;
+    Ok(Some(Telephony { sip, pager }))
+}
+
+/// The devices of the site that have a secret.
+fn accounts(agreed: &State, site: &SiteId) -> Accounts {
+    let known = devices(&agreed.directory, site).into_iter().filter_map(|number| {
+        let secret = agreed.secrets.get(&number)?;
+        Some((number.into(), Account { md5: secret.md5, sha256: secret.sha256 }))
+    });
+    Accounts { by_number: known.collect() }
+}
+
+async fn follow(
+    mut agreed: watch::Receiver<Arc<AppliedView>>,
+    site: SiteId,
+    admit: watch::Sender<Arc<Accounts>>,
+    stop: CancellationToken,
+) {
+    let mut known = None;
+    loop {
+        let state = agreed.borrow_and_update().state.clone();
+        // Both tables are shared until they change.
+        let now = (Arc::as_ptr(&state.directory), Arc::as_ptr(&state.secrets));
+        let now = (now.0.addr(), now.1.addr());
+        if known != Some(now) {
+            admit.send_replace(Arc::new(accounts(&state, &site)));
+            known = Some(now);
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = agreed.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+async fn read(path: &Path) -> Vec<KeptBinding> {
+    match tokio::fs::metadata(path).await {
+        Ok(about) if about.len() <= BINDINGS_BYTES => {}
+        Ok(_) | Err(_) => return Vec::new(),
+    }
+    let bytes = match tokio::fs::read(path).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            tracing::warn!(%error, "registrations could not be read; devices must register again");
+            return Vec::new();
+        }
+    };
+    serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+        tracing::warn!(%error, "registrations could not be read; devices must register again");
+        Vec::new()
+    })
+}
+
+/// A device registers for an hour; a node that restarts must still find it.
+async fn keep(
+    mut bindings: watch::Receiver<Arc<Vec<KeptBinding>>>,
+    path: PathBuf,
+    stop: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = bindings.changed() => if changed.is_err() { return },
+        }
+        let now = bindings.borrow_and_update().clone();
+        if let Err(error) = write(&path, &now).await {
+            tracing::warn!(%error, "registrations could not be written; a restart loses them");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(WRITE) => {}
+        }
+    }
+}
+
+async fn write(path: &Path, bindings: &[KeptBinding]) -> anyhow::Result<()> {
+    let bytes = serde_json::to_vec(bindings)?;
+    let fresh = path.with_extension("new");
+    tokio::fs::write(&fresh, bytes).await?;
+    tokio::fs::rename(&fresh, path).await?;
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! The node's HTTPS side: browsers, people who sign in, and what they see and
+//! may do. Every request is on behalf of whoever is signed in; nobody speaks for
+//! another. It refuses early what this node's own directory denies, and leaves
+//! the last word on every launch to the home site.
+
+mod acts;
+mod assets;
+mod certificate;
+mod events;
+mod guard;
+mod mirrors;
+mod openapi;
+mod password;
+mod patient;
+mod reach;
+mod reading;
+mod routes;
+mod server;
+mod session;
+mod signing;
+mod tries;
+mod view;
+mod wired;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use axum::extract::FromRef;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use weir_model::directory::Directory;
+use weir_model::fact::Target;
+use weir_model::intent::Mode;
+
+pub(crate) use password::{Password, Passwords, Unchecked};
+
+use crate::edge;
+use crate::node::Node;
+use mirrors::Seen;
+use reach::{Listening, Reach};
+use view::board::{self, SiteBoard};
+use wired::Wired;
+
+/// Browsers that may listen to events at once.
+const STREAMS: usize = 64;
+
+/// What the parts of the HTTPS side share.
+pub(crate) struct Web {
+    node: Arc<Node>,
+    sessions: session::Sessions,
+    tries: tries::Tries,
+    events: events::Hub,
+    streams: Arc<Semaphore>,
+    /// The runs of every site, from their journals.
+    seen: watch::Sender<Arc<Seen>>,
+    listening: Listening,
+    wired: Wired,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// As handlers get it: those of the Unix socket's side ask for the node only.
+#[derive(Clone)]
+struct WebState(Arc<Web>);
+
+impl FromRef<WebState> for Arc<Web> {
+    fn from_ref(state: &WebState) -> Self {
+        state.0.clone()
+    }
+}
+
+impl FromRef<WebState> for Arc<Node> {
+    fn from_ref(state: &WebState) -> Self {
+        state.0.node.clone()
+    }
+}
+
+/// Starts to serve browsers, if the node's file says where; returns once the
+/// socket listens.
+pub(crate) async fn serve(
+    node: Arc<Node>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let Some(address) = node.config.https else { return Ok(()) };
+    let tls = TlsAcceptor::from(certificate::server(&node.config)?);
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let boot = edge::mint()?.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let wired = Wired::to(&node);
+    let web = Arc::new(Web {
+        node,
+        sessions: session::Sessions::default(),
+        tries: tries::Tries::new(),
+        events: events::Hub::new(boot),
+        streams: Arc::new(Semaphore::new(STREAMS)),
+        seen: watch::Sender::default(),
+        listening: Listening::new(Instant::now()),
+        wired,
+        tasks: tasks.clone(),
+        stop: stop.clone(),
+    });
+    tasks.spawn(events::produce(web.clone()));
+    let server = server::Server {
+        tls,
+        app: routes::app(web)?,
+        tasks: tasks.clone(),
+        stop: stop.clone(),
+        sources: Arc::default(),
+    };
+    tasks.spawn(server.run(listener));
+    tracing::info!(%address, "HTTPS");
+    Ok(())
+}
+
+impl Web {
+    fn directory(&self) -> Arc<Directory> {
+        self.node.consensus.view().borrow().state.directory.clone()
+    }
+
+    /// The runs of every site; our own site's as its machine has them now.
+    fn seen_now(&self) -> Seen {
+        let mut seen = Seen::clone(&self.seen.borrow());
+        let own = seen.entry(self.node.config.site.clone()).or_default();
+        let picture = self.node.site.view().borrow().picture.clone();
+        // Other nodes of this site have journals too; what this one runs counts
+        // as its machine has it.
+        own.runs.retain(|run| picture.activations.iter().all(|ours| ours.id != run.id));
+        own.runs.extend(picture.activations);
+        own.runs.sort_by_key(|run| (run.started, run.id));
+        seen
+    }
+
+    /// What sounds in a zone: the site, and the run that the newest page is of.
+    fn paging(&self, zone: &str, mode: Mode) -> Option<(String, String)> {
+        let directory = self.directory();
+        let known = directory.zones.get(zone)?;
+        let target = Target::Zone(known.id.clone());
+        let seen = self.seen_now();
+        let runs = seen.get(&known.site)?.runs.iter();
+        let mut on = runs.filter(|run| {
+            let mut targets = run.steps.iter().flat_map(|step| &step.targets);
+            run.mode == mode
+                && run.ended.is_none()
+                && targets.any(|one| one.target == target && !one.state.is_over())
+        });
+        on.next_back().map(|run| (known.site.to_string(), run.id.to_string()))
+    }
+
+    /// One board for every site that there is.
+    fn boards(&self, reach: &Reach) -> Vec<SiteBoard> {
+        let (directory, mut seen) = (self.directory(), self.seen_now());
+        for site in directory.sites.keys() {
+            seen.entry(site.clone()).or_default();
+        }
+        let of = |(site, seen)| board::board(&directory, (site, reach.age_ms(site)), seen);
+        seen.iter().map(of).collect()
+    }
+}

@@ -1,0 +1,7 @@
+//! What a screen shows, as JSON: copies of what is known, in the words of the
+//! API. Nothing here changes anything or waits for anybody.
+
+pub(crate) mod board;
+pub(crate) mod overview;
+pub(crate) mod plans;
+pub(crate) mod zones;
