@@ -47,16 +47,8 @@ demo:
 console:
 	$(call not_yet,6)
 
-bench-consensus:
-	$(call not_yet,7)
-
-bench-plans:
-	$(call not_yet,5)
-
 bench-%:
-	@printf '未启动：没有名为 %s 的性能测试，可用：consensus、plans\n' '$*' >&2; \
-	printf 'NOT STARTED: there is no benchmark %s; planned: consensus, plans\n' '$*' >&2; \
-	exit 3
+	@bash ops/setup/bench.sh '$*'
 
 accept-%:
 	@bash ops/setup/accept.sh '$*'

@@ -6,15 +6,15 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . ops/setup/say.sh
 
-# RocksDB and its bindings, and the linker.
-build=(clang g++ git libclang-dev make pkg-config)
-# What a running node needs beyond the C library: nothing yet.
-run=()
+# RocksDB and its bindings, the linker, and what the media worker is built with.
+build=(clang g++ git libclang-dev libgstreamer-plugins-base1.0-dev libgstreamer1.0-dev make pkg-config)
+# What the media worker decodes with, and the voice that speaks texts.
+run=(espeak-ng gstreamer1.0-libav gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
 # The power-cut test's disk image; address and link tools for the stories.
 # The fuzzers need nothing more: libFuzzer comes with its crate.
 test=(e2fsprogs iproute2 mount prometheus util-linux)
 # The peer that benchmarks are held against.
-bench=(etcd-server)
+bench=(etcd-server iproute2 util-linux)
 
 wanted=()
 for group in "$@"; do
