@@ -148,6 +148,24 @@ impl Cluster {
         .await
     }
 
+    /// Waits until every node holds the newest directory that any of them does.
+    ///
+    /// # Errors
+    /// When one does not in time.
+    pub async fn directory_everywhere(&self) -> Result<()> {
+        let mut apis: Vec<_> = self.nodes.iter().map(Node::api).collect();
+        eventually("every node holds the directory", SETTLE, async || {
+            let mut versions = Vec::new();
+            for api in &mut apis {
+                versions.push(api.status().await?.directory_version);
+            }
+            let newest = versions.iter().max().copied().unwrap_or_default();
+            ensure!(versions.iter().all(|one| *one == newest), "they hold {versions:?}");
+            Ok(())
+        })
+        .await
+    }
+
     /// Waits until every node runs, follows the same leader, has what the
     /// others have, and every voter votes.
     ///

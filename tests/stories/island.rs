@@ -39,6 +39,7 @@ async fn flood_night(mute: bool) -> Result<(Cluster, Relay)> {
     cluster.adopt(r5);
     cluster.ask("hq1", &["apply", "-f", &demo_directory()?]).await?.ended_with(0)?;
     cluster.settled().await?;
+    cluster.directory_everywhere().await?;
     Ok((cluster, relay))
 }
 

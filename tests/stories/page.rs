@@ -16,6 +16,7 @@ use weir_tests::program::demo_directory;
 use weir_tests::speakers::{Fault, Over, Speaker, Speakers};
 use weir_tests::spoken;
 use weir_tests::wait::eventually;
+use weir_tests::writers::Writers;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const COMMANDER: &str = "lin.guodong";
@@ -125,6 +126,7 @@ async fn night_with(faults: &[(&str, Fault)], r3_disk_mib: Option<u64>) -> Resul
         cluster.adopt(node);
     }
     apply(&mut cluster).await?;
+    cluster.directory_everywhere().await?;
     let r3 = loudspeakers(&mut cluster, "r3", "R3", &r3_numbers(), faults).await?;
     let numbers: Vec<String> = [7411, 7412, 7451].map(|n: u32| n.to_string()).to_vec();
     let r5 = loudspeakers(&mut cluster, "r5", "R5", &numbers, &[]).await?;
@@ -327,6 +329,15 @@ async fn a_full_disk_silences_no_siren() -> Result<()> {
     let mut night = night_with(&[], Some(192)).await?;
     let filler = night.cluster.node("r3")?.disk().join("filler");
     disk::fill(&filler)?;
+    // What the database had set aside for itself is used up too.
+    let doors = vec![night.cluster.node("hq1")?.socket(), night.cluster.node("rc1")?.socket()];
+    let writers = Writers::start(32, doors, 1_000);
+    let mut r3 = night.cluster.node("r3")?.api();
+    eventually("R3's storage stops", PATIENCE, async || {
+        r3.status().await?.stopped.context("it still writes")
+    })
+    .await?;
+    writers.finish(PATIENCE).await?;
     let activation = launch(&mut night, "hq1", "real").await?;
     let step = first_step(&mut night, &activation).await?;
     ensure!(step["state"] == "done", "{step}");
