@@ -22,13 +22,23 @@ use crate::relay::play;
 /// How often a drill says that it is one.
 const REMIND: Duration = Duration::from_secs(30);
 
-/// How long a page would sound, and at how many loudspeakers.
-pub(crate) type Extent = dyn Fn(&EffectOrder) -> (Duration, u16) + Send + Sync;
+/// What a real page would have been.
+pub(crate) struct Extent {
+    pub(crate) length: Duration,
+    pub(crate) speakers: u16,
+    /// The sound is missing or broken, so that the siren would have sounded.
+    pub(crate) siren: bool,
+}
+
+type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Tries everything short of the devices.
+pub(crate) type Rehearsal = dyn Fn(EffectOrder) -> BoxFuture<Extent> + Send + Sync;
 
 /// See the module.
 pub(crate) struct DrillSink {
     path: PathBuf,
-    extent: Box<Extent>,
+    rehearsal: Box<Rehearsal>,
     running: Mutex<BTreeMap<EffectKey, CancellationToken>>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -37,11 +47,11 @@ pub(crate) struct DrillSink {
 impl DrillSink {
     pub(crate) fn new(
         path: PathBuf,
-        extent: Box<Extent>,
+        rehearsal: Box<Rehearsal>,
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Arc<Self> {
-        Arc::new(Self { path, extent, running: Mutex::default(), tasks, stop })
+        Arc::new(Self { path, rehearsal, running: Mutex::default(), tasks, stop })
     }
 
     pub(crate) fn begin(self: &Arc<Self>, order: EffectOrder, report: Report) {
@@ -89,7 +99,7 @@ impl DrillSink {
         order: &EffectOrder,
         ceased: &CancellationToken,
     ) -> std::io::Result<(EffectResult, Proof)> {
-        let (length, speakers) = (self.extent)(order);
+        let Extent { length, speakers, siren } = (self.rehearsal)(order.clone()).await;
         let ends = Instant::now() + length;
         self.write(order, "begins 开始").await?;
         let mut ended = EffectResult::Done;
@@ -106,7 +116,7 @@ impl DrillSink {
         }
         self.write(order, "ends 结束").await?;
         let of = speakers.max(1);
-        Ok((ended, Proof { grade: Some(Grade::Receiving), reached: of, of, siren: false }))
+        Ok((ended, Proof { grade: Some(Grade::Receiving), reached: of, of, siren }))
     }
 
     async fn write(&self, order: &EffectOrder, what: &str) -> std::io::Result<()> {

@@ -41,8 +41,10 @@ impl Effects for SiteEffects {
         }
     }
 
-    fn cease(&self, key: &EffectKey) {
-        self.drills.cease(key);
+    fn cease(&self, key: &EffectKey, mode: Mode) {
+        if mode != Mode::Real {
+            return self.drills.cease(key);
+        }
         match &self.devices {
             Devices::Speakers(speakers) => speakers.cease(key),
             Devices::Relay(relay) => relay.cease(key),
@@ -50,7 +52,11 @@ impl Effects for SiteEffects {
         }
     }
 
-    fn ask(&self, key: EffectKey, within: Duration, report: Report) {
+    fn ask(&self, key: EffectKey, mode: Mode, within: Duration, report: Report) {
+        // No device knows of a drill, and none is asked.
+        if mode != Mode::Real {
+            return;
+        }
         match &self.devices {
             Devices::Speakers(speakers) => speakers.ask(key, within, report),
             Devices::Relay(relay) => relay.ask(&key, within, report),

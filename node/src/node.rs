@@ -20,7 +20,7 @@ use weir_model::id::NodeId;
 
 use crate::admission::{Admission, Joining};
 use crate::config::Config;
-use crate::drill::{DrillSink, Extent};
+use crate::drill::{DrillSink, Extent, Rehearsal};
 use crate::effects::{Devices, SiteEffects};
 use crate::folder::{Belonging, DataFolder, cluster_id};
 use crate::inbound::Inbound;
@@ -185,8 +185,8 @@ async fn start_site(
     consensus: &Consensus,
     (devices, tasks, stop): (Devices, &TaskTracker, &CancellationToken),
 ) -> anyhow::Result<Site<RocksDisk>> {
-    let extent = extent(&devices, consensus.view());
-    let drills = DrillSink::new(config.drill_sink(), extent, tasks.clone(), stop.clone());
+    let rehearsal = rehearsal(&devices, consensus.view());
+    let drills = DrillSink::new(config.drill_sink(), rehearsal, tasks.clone(), stop.clone());
     let effects = Arc::new(SiteEffects { devices, drills });
     let settings =
         site::Settings { node: me, site: config.site.clone(), wall: Arc::new(edge::wall) };
@@ -216,18 +216,24 @@ async fn devices(
     })
 }
 
-/// How long an order would sound, and at how many loudspeakers, for drills.
-fn extent(devices: &Devices, view: watch::Receiver<Arc<AppliedView>>) -> Box<Extent> {
+/// What a drill tries: everything that a real page needs but the devices.
+fn rehearsal(devices: &Devices, view: watch::Receiver<Arc<AppliedView>>) -> Box<Rehearsal> {
     let speakers = match devices {
         Devices::Speakers(speakers) => Some(speakers.clone()),
         Devices::Relay(_) | Devices::None => None,
     };
     Box::new(move |order| {
-        let EffectAction::Page { zone, sound, repeat, .. } = &order.action;
-        let length = speakers.as_ref().map(|speakers| speakers.sounded(sound, *repeat));
-        let known = view.borrow().state.directory.zones.get(zone).map(|zone| zone.speakers.len());
+        let EffectAction::Page { zone, sound, repeat, .. } = order.action;
+        let known = view.borrow().state.directory.zones.get(&zone).map(|zone| zone.speakers.len());
         let count = u16::try_from(known.unwrap_or(0)).unwrap_or(u16::MAX);
-        (length.unwrap_or_default(), count)
+        let speakers = speakers.clone();
+        Box::pin(async move {
+            let (length, siren) = match &speakers {
+                Some(speakers) => speakers.rehearse(&sound, repeat).await,
+                None => (Duration::ZERO, false),
+            };
+            Extent { length, speakers: count, siren }
+        })
     })
 }
 

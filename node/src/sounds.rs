@@ -6,8 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_media::audio::{Clip, EspeakNg, Library, Renderer, RendererConfig, RendererLimits, siren};
@@ -17,6 +19,9 @@ use weir_model::state::State;
 
 /// Most bytes of staged files and recordings.
 const LIBRARY_BYTES: u64 = 4 << 30;
+
+/// A disk that takes longer has no say: the siren needs none.
+const READ: Duration = Duration::from_secs(2);
 
 /// See the module.
 pub(crate) struct Sounds {
@@ -50,7 +55,9 @@ impl Sounds {
 
     /// Never fails: there is always the siren.
     pub(crate) async fn playable(&self, agreed: &State, sound: &Sound) -> Playable {
-        match self.staged(agreed, sound).await {
+        let staged = timeout(READ, self.staged(agreed, sound)).await;
+        let late = || Err("磁盘无响应 / the disk hangs".to_owned());
+        match staged.unwrap_or_else(|_| late()) {
             Ok(clips) => Playable { clips, is_siren: false },
             Err(why) => {
                 tracing::error!(?sound, why, "SIREN instead of the sound / 改放内置警报");

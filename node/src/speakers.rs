@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use weir_consensus::site::Report;
 use weir_consensus::store::AppliedView;
 use weir_media::page::{PageOrder, Pager};
-use weir_model::directory::{Sound, Speaker};
+use weir_model::directory::{Codec, Sound, Speaker};
 use weir_model::fact::{EffectKey, EffectResult, Proof};
 use weir_model::home::{EffectAction, EffectOrder};
 
@@ -63,7 +63,13 @@ impl Speakers {
         let playable = self.sounds.playable(&agreed, &sound).await;
         let zone = crate::planted::zone(&agreed.directory, zone);
         let known = agreed.directory.zones.get(&zone);
-        let listed: Vec<Speaker> = known.map(|zone| zone.speakers.clone()).unwrap_or_default();
+        let mut listed: Vec<Speaker> = known.map(|zone| zone.speakers.clone()).unwrap_or_default();
+        if playable.is_siren {
+            // Offered whatever the profile says: better refused than not tried.
+            for speaker in &mut listed {
+                speaker.profile.codecs.extend([Codec::Pcma, Codec::Pcmu]);
+            }
+        }
         let from_name = known.map(|zone| zone.name_zh.clone()).unwrap_or_default();
         let page = PageOrder {
             key: order.key.clone(),
@@ -114,12 +120,11 @@ impl Speakers {
         });
     }
 
-    /// How long a page sounds, for drills.
-    pub(crate) fn sounded(&self, sound: &Sound, repeat: u32) -> Duration {
+    /// How long a page would sound, and whether it would be the siren.
+    pub(crate) async fn rehearse(&self, sound: &Sound, repeat: u32) -> (Duration, bool) {
         let agreed = self.agreed.borrow().state.clone();
-        let source = agreed.directory.source(sound);
-        let rendering = source.and_then(|source| agreed.renderings.get(&source.hash()).cloned());
-        let ms = rendering.map_or(0, |rendering| u64::from(rendering.ms));
-        Duration::from_millis(ms.saturating_mul(u64::from(repeat)))
+        let playable = self.sounds.playable(&agreed, sound).await;
+        let ms = playable.clips.values().map(|clip| u64::from(clip.ms)).max().unwrap_or(0);
+        (Duration::from_millis(ms.saturating_mul(u64::from(repeat))), playable.is_siren)
     }
 }

@@ -90,7 +90,14 @@ pub(crate) async fn follow(node: Arc<Node>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             changed = view.changed() => if changed.is_err() { return },
-            () = sleep(pause) => {}
+            () = sleep(pause) => {
+                // What rotted since is set aside now, and not on the night.
+                if missing.is_empty() {
+                    for file in &here {
+                        let _ = node.sounds.library.get(*file).await;
+                    }
+                }
+            }
         }
     }
 }
@@ -128,7 +135,7 @@ async fn fetch(node: &Node, from: NodeId, rendering: &Rendering) -> Result<(), S
     let partial = library.receive(rendering.file, len).await;
     let mut partial = match partial {
         Ok(partial) => partial,
-        Err(PartialError::Here(_)) => return Ok(()),
+        Err(PartialError::Here(_)) => return Err("here already, or so it seems".into()),
         Err(error) => return Err(error.to_string()),
     };
     while partial.have() < len {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,8 @@ use weir_model::state::State;
 use crate::api::secrets::devices;
 use crate::config::Config;
 
+/// How long SIP stays open for hanging up when the node stops.
+const HANG_UP: Duration = Duration::from_millis(1_500);
 /// Registrations are written down at most so often.
 const WRITE: Duration = Duration::from_secs(1);
 /// Most registrations read back; more were never written.
@@ -45,8 +48,9 @@ pub(crate) async fn start(
     let sip_config =
         SipConfig { listen: ours.listen, realm: REALM.to_owned(), limits: SipLimits::default() };
     let kept = read(&config.bindings()).await;
-    // Calls are hung up before their sockets close.
-    let closing = stop.child_token();
+    // The pager hangs its calls up first, which takes SIP.
+    let closing = CancellationToken::new();
+    tasks.spawn(close_after(stop.clone(), closing.clone()));
     let sip = Sip::start(sip_config, admitted, kept, tasks, closing).await?;
     tasks.spawn(follow(agreed, config.site.clone(), admit, stop.clone()));
     tasks.spawn(keep(sip.bindings(), config.bindings(), stop.clone()));
@@ -60,6 +64,12 @@ pub(crate) async fn start(
     let pager = Pager::start(sip.clone(), pager_config, dice, tasks, stop.child_token()).await;
     let pager = pager.context("cannot open the ports of voice; see [sip] rtp")?;
     Ok(Some(Telephony { sip, pager }))
+}
+
+async fn close_after(stop: CancellationToken, closing: CancellationToken) {
+    stop.cancelled().await;
+    sleep(HANG_UP).await;
+    closing.cancel();
 }
 
 /// The devices of the site that have a secret.
@@ -120,16 +130,22 @@ async fn keep(
     stop: CancellationToken,
 ) {
     loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            changed = bindings.changed() => if changed.is_err() { return },
+        // Once more when the node stops, if something changed meanwhile.
+        let last = tokio::select! {
+            () = stop.cancelled() => true,
+            changed = bindings.changed() => changed.is_err(),
+        };
+        if bindings.has_changed().unwrap_or(false) || !last {
+            let now = bindings.borrow_and_update().clone();
+            if let Err(error) = write(&path, &now).await {
+                tracing::warn!(%error, "registrations could not be written; a restart loses them");
+            }
         }
-        let now = bindings.borrow_and_update().clone();
-        if let Err(error) = write(&path, &now).await {
-            tracing::warn!(%error, "registrations could not be written; a restart loses them");
+        if last {
+            return;
         }
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => {}
             () = sleep(WRITE) => {}
         }
     }
@@ -138,7 +154,12 @@ async fn keep(
 async fn write(path: &Path, bindings: &[KeptBinding]) -> anyhow::Result<()> {
     let bytes = serde_json::to_vec(bindings)?;
     let fresh = path.with_extension("new");
-    tokio::fs::write(&fresh, bytes).await?;
+    let mut file = tokio::fs::File::create(&fresh).await?;
+    file.write_all(&bytes).await?;
+    file.sync_all().await?;
     tokio::fs::rename(&fresh, path).await?;
+    if let Some(folder) = path.parent() {
+        tokio::fs::File::open(folder).await?.sync_all().await?;
+    }
     Ok(())
 }

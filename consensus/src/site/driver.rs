@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use weir_model::directory::Directory;
 use weir_model::fact::{
@@ -13,7 +13,7 @@ use weir_model::fact::{
 };
 use weir_model::home::{Home, Input, Now, Output, Picture};
 use weir_model::id::{Hash, IntentId, NodeId, SiteId};
-use weir_model::intent::IntentStatus;
+use weir_model::intent::{IntentStatus, Mode};
 
 use super::effects::{Effects, Report};
 use super::inbox::{Full, KeptHere, Mail};
@@ -27,6 +27,8 @@ use crate::types::Runtime;
 const MAIL: usize = 1024;
 /// Answers that may be owed for one intent; a retry replaces the oldest.
 const OWED: usize = 8;
+/// A disk that hangs for longer silences no siren: what happens goes on unrecorded.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the task sleeps when nothing is due.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -301,13 +303,14 @@ impl<D: Disk, E: Effects> Driver<D, E> {
                 }
             }
             Output::Cease { key } => {
-                self.effects.cease(&key);
+                self.effects.cease(&key, self.mode_of(&key));
                 None
             }
             Output::Ask { key, until_mono_ms } => {
                 let within = until_mono_ms.saturating_sub(self.now().mono_ms);
                 let report = self.report(key.clone());
-                self.effects.ask(key, Duration::from_millis(within), report);
+                let mode = self.mode_of(&key);
+                self.effects.ask(key, mode, Duration::from_millis(within), report);
                 None
             }
             Output::Answer { intent, status } => {
@@ -331,6 +334,11 @@ impl<D: Disk, E: Effects> Driver<D, E> {
         }
     }
 
+    /// A run that nobody knows any more is taken at its most serious.
+    fn mode_of(&self, key: &weir_model::fact::EffectKey) -> Mode {
+        self.home.mode_of(&key.activation).unwrap_or(Mode::Real)
+    }
+
     fn report(&self, key: weir_model::fact::EffectKey) -> Report {
         Report { mail: self.mail.clone(), key, epoch: self.home.epoch() }
     }
@@ -342,7 +350,13 @@ impl<D: Disk, E: Effects> Driver<D, E> {
             return;
         }
         let seen = self.agreed.borrow().applied;
-        match self.journal.append(bodies, (self.settings.wall)(), seen, &[]).await {
+        let append = self.journal.append(bodies, (self.settings.wall)(), seen, &[]);
+        let Ok(appended) = timeout(PATIENCE, append).await else {
+            tracing::error!("UNRECORDED: the journal's disk hangs / 日志磁盘无响应");
+            self.unrecorded = true;
+            return;
+        };
+        match appended {
             Ok(written) => {
                 for one in written {
                     self.heard_of_sounds(&one.fact);

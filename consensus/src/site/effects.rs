@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use weir_model::fact::{EffectKey, EffectResult, Proof};
 use weir_model::home::EffectOrder;
+use weir_model::intent::Mode;
 
 use super::inbox::Mail;
 
@@ -39,10 +40,10 @@ pub trait Effects: Send + Sync + 'static {
     fn begin(&self, order: EffectOrder, ends_in: Duration, report: Report);
 
     /// Stop it, wherever it stands; its report then says what was reached.
-    fn cease(&self, key: &EffectKey);
+    fn cease(&self, key: &EffectKey, mode: Mode);
 
     /// Did it take effect? Silence within `within` leaves it unknown.
-    fn ask(&self, key: EffectKey, within: Duration, report: Report);
+    fn ask(&self, key: EffectKey, mode: Mode, within: Duration, report: Report);
 
     /// The mistakes that a simulation wants its machine to make.
     #[cfg(feature = "planted")]

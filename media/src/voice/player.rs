@@ -259,13 +259,18 @@ impl Desk {
             if !channel.is_live() || (first && left > 0) {
                 continue;
             }
+            let mut left_here = false;
             if channel.track.next(&mut buffer) {
                 match channel.ports.rtp.send_to(&buffer, channel.rtp_to) {
-                    Ok(_) => sent += 1,
+                    Ok(_) => {
+                        left_here = true;
+                        sent += 1;
+                    }
                     Err(_) => unsent += 1,
                 }
             }
-            if first {
+            // Nothing is said to sound before something has left.
+            if first && left_here {
                 channel.began = Some(now);
                 let _ = self.heard.try_send(Heard::Began { call: channel.call });
             }

@@ -35,7 +35,9 @@ pub(crate) async fn edit(
     let Edit { based_on, changes } = edit;
     let now = node.consensus.view().borrow().state.directory.clone();
     // A broken edit is refused by the decision, with every reason.
-    if let Ok(wanted) = now.apply(&changes.changes) {
+    if based_on == now.version
+        && let Ok(wanted) = now.apply(&changes.changes)
+    {
         sounds::prepare(&node, &headers, &wanted).await?;
     }
     match decide(&node, &headers, Decision::EditDirectory { based_on, changes }).await? {

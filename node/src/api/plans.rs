@@ -15,7 +15,7 @@ use weir_model::codec;
 use weir_model::fact::Target;
 use weir_model::home::Picture;
 use weir_model::id::{ActivationId, AudioId, IntentId, PersonId, PlanId, SiteId, StepId, ZoneId};
-use weir_model::intent::{Intent, IntentBody, Mode, Priority, SignedIntent, Window};
+use weir_model::intent::{Intent, IntentBody, Mode, Priority, SignedIntent, WINDOW_MAX_MS, Window};
 
 use super::{Problem, Shared, author};
 use crate::edge;
@@ -117,6 +117,18 @@ fn parse<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, Problem> {
     text.parse().map_err(|_| bad())
 }
 
+/// How long a page may be on its way. What nobody would judge for days must not
+/// wait here for days either.
+fn window(not_after_s: Option<u64>) -> Result<u64, Problem> {
+    let ms = not_after_s.map_or(Window::Page.ms(), |s| s.saturating_mul(1000));
+    match ms <= WINDOW_MAX_MS {
+        true => Ok(ms),
+        false => Err(Problem::bad_request(
+            "时限超过 24 小时；请缩短 not_after_s / longer than 24 h; choose a shorter not_after_s",
+        )),
+    }
+}
+
 /// The id of an intent: the idempotency key's, so that a click sent twice is
 /// one click.
 fn intent_id(headers: &HeaderMap) -> Result<IntentId, Problem> {
@@ -166,7 +178,7 @@ pub(crate) async fn launch(
     let priority = Priority::of(known.ok_or_else(|| Problem::plan_unknown(&plan))?.level);
     let version =
         directory.plan_hash(&plan).ok().flatten().ok_or_else(|| Problem::plan_unknown(&plan))?;
-    let window_ms = launch.not_after_s.map_or(Window::Page.ms(), |s| s.saturating_mul(1000));
+    let window_ms = window(launch.not_after_s)?;
     let body = IntentBody::Launch { plan, version };
     send(&node, &headers, site, (body, launch.mode, priority), (window_ms, 1)).await
 }
@@ -191,7 +203,7 @@ pub(crate) async fn page(
     let directory = node.consensus.view().borrow().state.directory.clone();
     let home = directory.zones.get(&zone).map(|known| known.site.clone());
     let home = home.ok_or_else(|| Problem::zone_unknown(&zone))?;
-    let window_ms = order.not_after_s.map_or(Window::Page.ms(), |s| s.saturating_mul(1000));
+    let window_ms = window(order.not_after_s)?;
     let body = IntentBody::Page { zone, audio, repeat: order.repeat };
     send(&node, &headers, home, (body, order.mode, Priority::Notice), (window_ms, 1)).await
 }

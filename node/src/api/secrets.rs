@@ -53,6 +53,9 @@ pub(super) async fn make(
         made.push(Made { number: number.into(), password });
     }
     if !secrets.is_empty() {
+        // Passwords are new each time, so no answer to an earlier request is theirs.
+        let mut headers = headers;
+        headers.remove("idempotency-key");
         decide(&node, &headers, Decision::Secrets { secrets }).await?;
     }
     Ok(Json(made))

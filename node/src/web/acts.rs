@@ -108,8 +108,10 @@ pub(super) async fn edit_directory(
     headers: HeaderMap,
     edit: Json<Edit>,
 ) -> Result<Json<Edited>, Problem> {
-    // The directory is everybody's; the site stands for the place of the edit.
-    may(&node, &headers, Action::EditDirectory, node.config.site.as_str())?;
+    // The directory is everybody's, roles included: who may edit at one site only
+    // could give themselves every other.
+    let (person, known) = judge(&node, &headers)?;
+    known.may_everywhere(&person, Action::EditDirectory).map_err(|no| denied(&no))?;
     directory::edit(State(node), headers, edit).await
 }
 

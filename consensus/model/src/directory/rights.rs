@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::person::{Person, RoleKind};
+use super::person::{Person, RoleKind, Scope};
 use super::plan::{Authority, Level};
 use super::word::Word;
 use super::{Directory, RecordRef};
@@ -96,6 +96,21 @@ impl Directory {
         let reaching = able.iter().filter(|held| held.sites.covers(site)).map(|held| held.role);
         let denied = Denied::Scope { person: person.clone(), site: site.clone() };
         reaching.min_by_key(|role| role.rank()).ok_or(denied)
+    }
+
+    /// The highest role by which `person` may do `action` at every site.
+    ///
+    /// # Errors
+    /// When there is none; says whether the role or its scope is lacking.
+    pub fn may_everywhere(&self, person: &PersonId, action: Action) -> Result<RoleKind, Denied> {
+        let who = self.require_person(person)?;
+        let able = who.roles.iter().filter(|held| action.allowed_to(held.role));
+        let all = able.filter(|held| held.sites == Scope::All).map(|held| held.role);
+        all.min_by_key(|role| role.rank()).ok_or_else(|| {
+            let roles = RoleKind::ALL.iter().filter(|role| action.allowed_to(**role));
+            let roles = roles.map(|role| format!("{}:all", role.word())).collect::<Vec<_>>();
+            Denied::Role { person: person.clone(), roles: roles.join(", ") }
+        })
     }
 
     /// Whether `person` may start `plan` at `site`, and by which role.

@@ -87,6 +87,8 @@ impl Home {
         let reused = IntentRefusal::IdReused.into();
         match self.intents.get(&intent.id) {
             Some(known) if known.hash == hash => known.status.clone(),
+            // The same click, stamped anew by a node that forgot it or by another.
+            Some(known) if known.intent.asks_the_same(intent) => known.status.clone(),
             Some(_) => Some(reused),
             // Forgotten, but its run still shows.
             None => self.activations.contains_key(&ActivationId(intent.id.0)).then_some(reused),

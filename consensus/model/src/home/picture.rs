@@ -64,6 +64,11 @@ pub struct AttemptPicture {
 }
 
 impl Home {
+    /// In which mode a run was launched.
+    pub fn mode_of(&self, activation: &ActivationId) -> Option<Mode> {
+        self.activations.get(activation).map(|run| run.mode)
+    }
+
     pub fn picture(&self) -> Picture {
         let mut activations: Vec<_> = self.activations.values().map(activation).collect();
         activations.sort_by_key(|run| (run.started, run.id));

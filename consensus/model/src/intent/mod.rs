@@ -136,6 +136,18 @@ pub struct Intent {
     pub attempt: u16,
 }
 
+impl Intent {
+    /// Whether a person who sent one would take the other for the same click:
+    /// alike but for when it was sent, and through which node.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let asked = |one: &Self| (one.id, one.mode, one.attempt);
+        asked(self) == asked(other)
+            && self.home == other.home
+            && self.body == other.body
+            && self.who == other.who
+    }
+}
+
 impl Stored for Intent {
     const KIND: u8 = 21;
     const VERSION: u8 = 1;

@@ -212,7 +212,8 @@ impl SpeakerRun {
             Phase::Calling { .. } => self.fail(now_ms, Failure::Silent, timing),
             Phase::Ringing { .. } => self.fail(now_ms, Failure::OnlyRang, timing),
             Phase::Playing { .. } => {
-                self.whole = true;
+                // Time alone proves nothing: some sound must have left.
+                self.whole |= self.sounding_ms.is_some();
                 self.phase = Phase::Played;
             }
             Phase::Due { .. } | Phase::Played | Phase::Failed => {}
@@ -223,7 +224,8 @@ impl SpeakerRun {
     /// It plays no further; remembers whether it came through once.
     pub(super) fn stop(&mut self, now_ms: u64, timing: &Timing) {
         if let Phase::Playing { since_ms, .. } = self.phase {
-            self.whole |= now_ms.saturating_sub(since_ms) >= timing.clip_ms;
+            let long_enough = now_ms.saturating_sub(since_ms) >= timing.clip_ms;
+            self.whole |= long_enough && self.sounding_ms.is_some();
         }
     }
 

@@ -15,6 +15,7 @@ use weir_model::directory::Grade;
 use weir_model::fact::{EffectKey, EffectResult, Proof, Why};
 use weir_model::home::EffectOrder;
 use weir_model::id::{NodeId, WallMs};
+use weir_model::intent::Mode;
 
 use crate::dice::digest;
 use crate::invariants::Seen;
@@ -111,14 +112,14 @@ impl Effects for Edge {
         self.world.spawn(self.world.clone().play(sounded, report));
     }
 
-    fn cease(&self, key: &EffectKey) {
+    fn cease(&self, key: &EffectKey, _mode: Mode) {
         let playing = self.world.ledger.with(|ledger| ledger.playing.get(key).cloned());
         if let Some(playing) = playing {
             playing.cancel();
         }
     }
 
-    fn ask(&self, key: EffectKey, within: Duration, report: Report) {
+    fn ask(&self, key: EffectKey, _mode: Mode, within: Duration, report: Report) {
         let world = self.world.clone();
         self.world.spawn(async move {
             let mut dice = world.dice(digest(key.to_string().as_bytes()) ^ 1);

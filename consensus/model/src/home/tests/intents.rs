@@ -62,6 +62,20 @@ fn the_same_click_delivered_twice_is_answered_alike_and_sounds_once() {
     assert_eq!(site.journal.iter().filter(received).count(), 1);
 }
 
+/// The node that sent it restarted, or the person clicked again at another one.
+#[test]
+fn the_same_click_stamped_anew_is_the_same_click() {
+    let mut site = Bench::new();
+    let launch = site.launching(1, "li", "P-38");
+    let first = site.send(&launch);
+    site.wait_ms(5_000);
+    let via = NodeId(2);
+    let again =
+        Intent { issued: site.wall(), not_after: site.wall().plus_ms(PAGE_MS), via, ..launch };
+    assert_eq!(site.send(&again), first);
+    assert_eq!(site.sounded.len(), 3);
+}
+
 #[test]
 fn an_id_never_stands_for_two_requests() {
     let mut site = Bench::new();
