@@ -6,13 +6,6 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help setup check test demo console fuzz audit
 
-# Says what is not there yet, in which slice it comes, and fails.
-define not_yet
-@printf '未启动：%s 将随主线第 %s 步到来，见 STATUS.md\n' '$@' '$(1)' >&2; \
-printf 'NOT STARTED: %s arrives with slice %s of the spine, see STATUS.md\n' '$@' '$(1)' >&2; \
-exit 3
-endef
-
 help:
 	@printf '%s\n' \
 	    'make setup       准备本机          what this machine needs: packages, tools, RocksDB' \
@@ -42,10 +35,10 @@ audit:
 	@bash ops/setup/audit.sh
 
 demo:
-	$(call not_yet,7)
+	@bash ops/setup/demo.sh
 
 console:
-	$(call not_yet,6)
+	@bash ops/setup/browser.sh build
 
 bench-%:
 	@bash ops/setup/bench.sh '$*'

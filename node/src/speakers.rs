@@ -94,7 +94,9 @@ impl Speakers {
         let (result, proof) = ended.await.ok()?;
         if crate::planted::pages_twice() {
             let (again, over) = oneshot::channel();
-            self.pager.page(page, again);
+            let attempt = page.key.attempt.saturating_add(100);
+            let key = EffectKey { attempt, ..page.key.clone() };
+            self.pager.page(PageOrder { key, ..page }, again);
             let _ = over.await;
         }
         Some((result, Proof { siren: playable.is_siren, ..proof }))

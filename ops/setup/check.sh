@@ -31,6 +31,7 @@ tidy() {
 
 run format format
 run tidy tidy
+run console bash ops/setup/browser.sh check
 run clippy cargo clippy --workspace --locked --all-targets --profile weir --quiet -- -D warnings
 [[ ${1:-} == --no-tests ]] ||
     run "pure tests" cargo nextest run "${pure[@]}" --locked --cargo-profile weir --status-level fail

@@ -10,9 +10,10 @@ cd "$(dirname "$0")/../.."
 build=(clang g++ git libclang-dev libgstreamer-plugins-base1.0-dev libgstreamer1.0-dev make pkg-config)
 # What the media worker decodes with, and the voice that speaks texts.
 run=(espeak-ng gstreamer1.0-libav gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
-# The power-cut test's disk image; address and link tools for the stories.
+# A browser and its Chinese letters; the power-cut test's disk image; address and
+# link tools for the stories.
 # The fuzzers need nothing more: libFuzzer comes with its crate.
-test=(e2fsprogs iproute2 mount prometheus util-linux)
+test=(chromium e2fsprogs fonts-wqy-microhei iproute2 mount prometheus util-linux)
 # The peer that benchmarks are held against.
 bench=(etcd-server iproute2 util-linux)
 

@@ -37,5 +37,7 @@ CARGO_NET_RETRY=5 cargo fetch --locked --quiet || not_started \
     "some crates cannot be fetched; check the network or cargo's registry settings"
 fetched=$SECONDS
 bash ops/setup/rocksdb.sh
+# Only tests drive a browser and build the console anew.
+[[ $purpose != test ]] || bash ops/setup/browser.sh
 printf 'setup: %ss packages, tools and crates, %ss RocksDB\n' \
     $((fetched - started)) $((SECONDS - fetched))

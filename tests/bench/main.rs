@@ -1,4 +1,4 @@
-//! First figures, beside a peer on the same machine in the same minutes. One JSON
+//! First figures, where there is a peer beside it on the same machine. One JSON
 //! object a line goes to standard output and, dated, to `bench/` in the folder of
 //! builds; everything for people goes to standard error. It reports and gates
 //! nothing, and it refuses a scratch folder that is no disk.
@@ -6,6 +6,9 @@
 mod client;
 mod etcd;
 mod failover;
+mod plans;
+mod plans_bytes;
+mod plans_site;
 mod report;
 mod satellite;
 mod settings;
@@ -20,8 +23,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::report::Report;
 use crate::settings::Settings;
 
-/// Something is missing; nothing is wrong with Weir.
-const NOT_STARTED: u8 = 3;
 const USAGE: u8 = 2;
 /// As a shell reports SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -55,8 +56,7 @@ async fn run(parts: &[Part]) -> Result<()> {
             Part::Write => write::run(&settings, &report).await?,
             Part::Failover => failover::run(&settings, &report).await?,
             Part::Satellite => satellite::run(&settings, &report).await?,
-            // Turned away before anything began.
-            Part::Plans => {}
+            Part::Plans => plans::run(&settings, &report).await?,
         }
     }
     Ok(())
@@ -82,11 +82,6 @@ async fn main() -> ExitCode {
         eprintln!("bench write|failover|satellite|plans…");
         return ExitCode::from(USAGE);
     };
-    if parts.contains(&Part::Plans) {
-        eprintln!("未启动：plans 将随主线第 5 步到来，见 STATUS.md");
-        eprintln!("NOT STARTED: plans arrives with slice 5 of the spine, see STATUS.md");
-        return ExitCode::from(NOT_STARTED);
-    }
     tokio::select! {
         biased;
         ended = interrupted() => {

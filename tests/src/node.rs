@@ -92,6 +92,15 @@ impl Node {
         Ok(std::fs::write(&self.config, format!("{file}{tables}\n"))?)
     }
 
+    /// Browsers are served. Call it before [`Self::configure`]: a key of the node
+    /// itself stands before the tables.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn serves_https(&self) -> Result<()> {
+        self.configure(&format!("https = \"{}\"", self.ports.https))
+    }
+
     /// Devices of its site register with it, and hear from these ports.
     ///
     /// # Errors

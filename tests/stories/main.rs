@@ -3,6 +3,7 @@
 
 mod cut;
 mod directory;
+mod face;
 mod failover;
 mod hearing;
 mod island;

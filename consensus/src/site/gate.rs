@@ -22,7 +22,7 @@ use crate::store::AppliedView;
 /// How long the machine may take to judge: a sync or two.
 const JUDGE: Duration = Duration::from_secs(5);
 /// How long a hop on behalf of another node may take.
-const RELAY: Duration = Duration::from_secs(5);
+const RELAY: Duration = Duration::from_secs(3);
 
 /// What became of an intent handed to a node.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 
+use sha2::{Digest, Sha256};
 use weir_signaling::digest::RealmError;
 
 /// What a site's SIP node is told.
@@ -22,8 +23,9 @@ pub struct SipConfig {
 pub struct SipLimits {
     /// Calls under way at once; one more is refused with [`super::CallError::TooMany`].
     pub calls: usize,
-    /// Messages a second from one source (an IPv4 address, an IPv6 /64); more
-    /// are dropped unread over UDP and read later over TCP.
+    /// Messages a second from one source (an IPv4 address, an IPv6 /64), over all
+    /// its connections together; more are dropped unread over UDP and read later
+    /// over TCP.
     pub messages_per_s: u32,
     /// How many of them may come at once.
     pub messages_burst: u32,
@@ -31,9 +33,13 @@ pub struct SipLimits {
     pub guesses: u32,
     /// One more guess is allowed each such time.
     pub guess_every_s: u32,
-    /// TCP connections, and those of one source; one more is closed at once.
+    /// TCP connections, and those of one source (as above); one more is closed
+    /// at once.
     pub connections: usize,
     pub connections_per_source: usize,
+    /// How long a connection may say nothing on which no REGISTER was accepted
+    /// yet; then it is closed.
+    pub stranger_silence_s: u32,
     /// Shortest and longest registration.
     pub min_expires_s: u32,
     pub max_expires_s: u32,
@@ -51,6 +57,7 @@ impl Default for SipLimits {
             guess_every_s: 3,
             connections: 1_024,
             connections_per_source: 256,
+            stranger_silence_s: 30,
             min_expires_s: 60,
             max_expires_s: 3_600,
             numbers: 4_096,
@@ -64,6 +71,20 @@ impl Default for SipLimits {
 pub struct Account {
     pub md5: [u8; 16],
     pub sha256: [u8; 32],
+}
+
+impl Account {
+    /// Tells this password from another one and is far too short to stand for it.
+    pub(super) fn mark(&self) -> [u8; 4] {
+        let sum: [u8; 32] = Sha256::digest(self.sha256).into();
+        let [a, b, c, d, ..] = sum;
+        [a, b, c, d]
+    }
+
+    /// Whether both stand for one password.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        (self.md5, self.sha256) == (other.md5, other.sha256)
+    }
 }
 
 impl fmt::Debug for Account {

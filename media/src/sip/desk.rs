@@ -16,7 +16,7 @@ use super::dice::Dice;
 use super::grammar::Uri;
 use super::head::{Address, Name};
 use super::message::{Method, Request};
-use super::throttle::{Key, Throttle};
+use super::throttle::{Key, Throttle, origin};
 
 /// Most sources whose wrong passwords are counted one by one.
 const GUESSERS: usize = 4_096;
@@ -116,13 +116,18 @@ impl Desk {
     ) -> Result<String, Answer> {
         let authorizations: Vec<_> = request.head.all(Name::Authorization).collect();
         let purse = self.purse(now_ms, source.address, request);
-        if !authorizations.is_empty() && !self.guesses.has(now_ms, &purse) {
+        let asked = digest::Request {
+            method: &request.method_text,
+            authorizations: &authorizations,
+            origin: origin(source.address.ip()),
+        };
+        // Only whoever was sent our challenge can guess, so nobody else is held
+        // back, and nobody is held back for what a forger sends in their name.
+        if self.digest.is_answered_by(now_ms, asked) && !self.guesses.has(now_ms, &purse) {
             books.tally.refused_guessing.one();
             let later = Answer::new(503, "Service Unavailable");
             return Err(later.with("Retry-After", self.guess_every_s));
         }
-        let asked =
-            digest::Request { method: &request.method_text, authorizations: &authorizations };
         let kept = |user: &str| {
             let account = books.accounts.by_number.get(user)?;
             Some(Credential::Ha1 { sha256: Some(account.sha256), md5: Some(account.md5) })
@@ -132,18 +137,20 @@ impl Desk {
             digest::Outcome::Challenge { stale } => {
                 books.tally.challenged.one();
                 let mut answer = Answer::new(401, "Unauthorized");
-                let challenges = self.digest.challenges(now_ms, dice.bytes(), dice.bytes(), stale);
+                let (nonce, opaque) = (dice.bytes(), dice.bytes());
+                let challenges = self.digest.challenges(now_ms, asked.origin, nonce, opaque, stale);
                 for challenge in challenges {
                     answer = answer.with("WWW-Authenticate", challenge);
                 }
                 Err(answer)
             }
             digest::Outcome::Refused { why } => {
-                self.guesses.take(now_ms, &purse);
                 match &why {
                     digest::Refused::Malformed(_) => books.tally.refused_malformed_digest.one(),
+                    // The password was right, so nobody guessed.
                     digest::Refused::Replayed => books.tally.refused_replayed.one(),
                     digest::Refused::Credentials | digest::Refused::NoKey { .. } => {
+                        self.guesses.take(now_ms, &purse);
                         books.tally.refused_credentials.one();
                     }
                 }
@@ -216,11 +223,21 @@ impl Desk {
         }
     }
 
-    /// Ends the registrations of numbers that are no longer in the directory.
-    pub(super) fn strike_off(&mut self, now_ms: u64, accounts: &Accounts, tally: &Tally) -> bool {
+    /// Ends the registrations of numbers that are no longer in the directory, or
+    /// whose password is another one: a new one is set to throw somebody out.
+    pub(super) fn strike_off(
+        &mut self,
+        now_ms: u64,
+        before: &Accounts,
+        now: &Accounts,
+        tally: &Tally,
+    ) -> bool {
+        let stays = |number: &str| {
+            let was = before.by_number.get(number);
+            now.by_number.get(number).zip(was).is_some_and(|(now, was)| now.is_as(was))
+        };
         let bound = self.registrar.view(now_ms).into_iter();
-        let gone = bound.filter(|(aor, _)| !accounts.by_number.contains_key(aor.user()));
-        let gone: Vec<_> = gone.collect();
+        let gone: Vec<_> = bound.filter(|(aor, _)| !stays(aor.user())).collect();
         for (aor, bindings) in &gone {
             let Some(binding) = bindings.first() else { continue };
             self.removals = self.removals.wrapping_add(1);

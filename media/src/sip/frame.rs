@@ -22,6 +22,10 @@ pub(super) struct Framer {
     bytes: Vec<u8>,
     /// No head ends before here.
     searched: usize,
+    /// Where the message ends whose head was read.
+    whole: Option<usize>,
+    #[cfg(test)]
+    pub(super) heads_read: usize,
 }
 
 impl Framer {
@@ -35,6 +39,10 @@ impl Framer {
     }
 
     pub(super) fn next(&mut self) -> Framed {
+        // The head is read once, however small the pieces its body comes in.
+        if let Some(whole) = self.whole {
+            return self.body(whole);
+        }
         if self.bytes.starts_with(b"\r\n\r\n") {
             self.take(4);
             return Framed::KeepAlive;
@@ -51,23 +59,31 @@ impl Framer {
             return Framed::Broken(std::mem::take(&mut self.bytes));
         };
         let head = self.bytes.get(..end).unwrap_or_default();
+        #[cfg(test)]
+        {
+            self.heads_read += 1;
+        }
         let length = Head::read(head).map(|(head, _)| content_length(&head));
         match length {
             // Without a length there is no body: a stream has no other end to it.
             Some(Ok(length)) if length.unwrap_or(0) <= BODY_MAX && end <= HEAD_MAX => {
-                let whole = end + length.unwrap_or(0);
-                if self.bytes.len() < whole {
-                    return Framed::Wait;
-                }
-                Framed::Message(self.take(whole))
+                self.body(end + length.unwrap_or(0))
             }
             _ => Framed::Broken(self.take(end)),
         }
     }
 
+    fn body(&mut self, whole: usize) -> Framed {
+        if self.bytes.len() < whole {
+            self.whole = Some(whole);
+            return Framed::Wait;
+        }
+        Framed::Message(self.take(whole))
+    }
+
     fn take(&mut self, count: usize) -> Vec<u8> {
         if count > 0 {
-            self.searched = 0;
+            (self.searched, self.whole) = (0, None);
         }
         let rest = self.bytes.split_off(count.min(self.bytes.len()));
         std::mem::replace(&mut self.bytes, rest)

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use weir_signaling::registrar::{Binding, BindingView, Contact, Source, Transport as Over};
 
 use super::answered::Answered;
 use super::call::{Call, CallError, CallEvent, DialogNote, Ended, Outgoing};
-use super::config::{Accounts, SipConfig};
+use super::config::{Account, Accounts, SipConfig};
 use super::counters::Tally;
 use super::desk::Desk;
 use super::dice::Dice;
@@ -85,6 +85,14 @@ pub(super) enum Input {
     },
 }
 
+/// One of them in the queue.
+#[derive(Debug)]
+pub(super) struct Letter {
+    pub(super) input: Input,
+    /// The place it takes up, if it came over a connection.
+    pub(super) place: Option<OwnedSemaphorePermit>,
+}
+
 /// What the node wants.
 #[derive(Debug)]
 pub(super) enum Order {
@@ -125,6 +133,8 @@ pub(super) struct Hub {
     pub(super) by_call_id: BTreeMap<String, u64>,
     pub(super) stale: Vec<Stale>,
     last_call: u64,
+    /// The numbers as they are now; those before them are struck off already.
+    pub(super) admitted: Arc<Accounts>,
     /// What all our branches begin with, so that our own requests are known
     /// when they come back.
     pub(super) stem: String,
@@ -138,6 +148,7 @@ impl Hub {
     pub(super) fn new(mut parts: Parts, kept: Vec<KeptBinding>) -> Self {
         let stem = format!("z9hG4bK{}", parts.dice.text());
         let tally = parts.wire.tally.clone();
+        let admitted = parts.accounts.borrow_and_update().clone();
         let mut hub = Self {
             parts,
             tally,
@@ -146,6 +157,7 @@ impl Hub {
             by_call_id: BTreeMap::new(),
             stale: Vec::new(),
             last_call: 0,
+            admitted,
             stem,
             changed: true,
             published_ms: 0,
@@ -157,11 +169,13 @@ impl Hub {
 
     fn restore(&mut self, kept: Vec<KeptBinding>) {
         let now_ms = self.parts.clock.now_ms();
-        let accounts = self.parts.accounts.borrow_and_update().clone();
+        let accounts = self.admitted.clone();
         let mut by_number: BTreeMap<String, Vec<BindingView>> = BTreeMap::new();
         for binding in kept {
             let Ok(contact) = Contact::new(&binding.contact) else { continue };
-            if !accounts.by_number.contains_key(&binding.number) {
+            let Some(account) = accounts.by_number.get(&binding.number) else { continue };
+            // Made with a password that is none any more.
+            if binding.mark.is_some_and(|mark| mark != account.mark()) {
                 continue;
             }
             let transport = match binding.transport {
@@ -189,7 +203,7 @@ impl Hub {
     /// Serves until `stop`, then hangs up.
     pub(super) async fn run(
         mut self,
-        mut inputs: mpsc::Receiver<Input>,
+        mut inputs: mpsc::Receiver<Letter>,
         mut orders: mpsc::Receiver<Order>,
         stop: CancellationToken,
     ) {
@@ -201,13 +215,13 @@ impl Hub {
                 biased;
                 () = stop.cancelled() => break,
                 Some(order) = orders.recv() => self.order(order),
-                Some(input) = inputs.recv() => self.input(input),
+                // Before what comes in, however much that is.
                 news = accounts.changed(), if watching => {
                     watching = news.is_ok();
-                    let now_ms = self.parts.clock.now_ms();
-                    let books = accounts.borrow_and_update().clone();
-                    self.changed |= self.parts.desk.strike_off(now_ms, &books, &self.tally);
+                    let now = accounts.borrow_and_update().clone();
+                    self.admit(now);
                 }
+                Some(letter) = inputs.recv() => self.take(letter),
                 () = sleep_until(wake) => {}
             }
             self.tick();
@@ -215,10 +229,19 @@ impl Hub {
         self.wind_down(inputs, orders).await;
     }
 
+    /// From here on these numbers are good, and no registration of before that
+    /// they would not have let in.
+    fn admit(&mut self, now: Arc<Accounts>) {
+        let before = std::mem::replace(&mut self.admitted, now);
+        let now_ms = self.parts.clock.now_ms();
+        let desk = &mut self.parts.desk;
+        self.changed |= desk.strike_off(now_ms, &before, &self.admitted, &self.tally);
+    }
+
     /// Ends all calls; late answers and BYEs are still taken.
     async fn wind_down(
         mut self,
-        mut inputs: mpsc::Receiver<Input>,
+        mut inputs: mpsc::Receiver<Letter>,
         mut orders: mpsc::Receiver<Order>,
     ) {
         orders.close();
@@ -228,14 +251,20 @@ impl Hub {
         calls.into_iter().for_each(|call| self.hang_up(call, None));
         while self.live.values().any(|live| !live.leg.is_over()) {
             let wake = self.parts.clock.at(self.next_ms()).min(by);
-            if let Ok(Some(input)) = timeout_at(wake, inputs.recv()).await {
-                self.input(input);
+            if let Ok(Some(letter)) = timeout_at(wake, inputs.recv()).await {
+                self.take(letter);
             }
             if Instant::now() >= by {
                 return;
             }
             self.tick();
         }
+    }
+
+    fn take(&mut self, Letter { input, place }: Letter) {
+        // The next one may come while this one is looked at.
+        drop(place);
+        self.input(input);
     }
 
     fn next_ms(&self) -> u64 {
@@ -444,6 +473,7 @@ impl Hub {
         (self.changed, self.published_ms) = (false, now_ms);
         let mut all = Vec::new();
         for (aor, _) in self.parts.desk.registrar().view(now_ms) {
+            let mark = self.admitted.by_number.get(aor.user()).map(Account::mark);
             for binding in self.parts.desk.registrar().reach(now_ms, &aor) {
                 let Some(transport) = kept(binding.source.transport) else { continue };
                 all.push(KeptBinding {
@@ -458,6 +488,7 @@ impl Hub {
                     cseq: binding.cseq,
                     refreshed_unix_ms: binding.refreshed_ms,
                     expires_unix_ms: binding.expires_ms,
+                    mark,
                 });
             }
         }

@@ -164,11 +164,13 @@ impl Hub {
         if request.to_tag.is_some() && request.method != Method::Register {
             return Answer::new(481, "Call/Transaction Does Not Exist");
         }
-        let accounts = self.parts.accounts.borrow().clone();
-        let books = Books { accounts: &accounts, tally: &self.tally };
+        let books = Books { accounts: &self.admitted, tally: &self.tally };
         let desk = &mut self.parts.desk;
         let (answer, changed) = desk.answer(now_ms, source, request, books, &mut self.parts.dice);
         self.changed |= changed;
+        if request.method == Method::Register && answer.code == 200 {
+            self.parts.wire.prove(source);
+        }
         answer
     }
 }

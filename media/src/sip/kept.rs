@@ -1,5 +1,5 @@
 //! Registrations as a node keeps them over restarts. Refuses to hold anything
-//! secret: a number, where it is reached, and until when.
+//! that opens a door: a number, where it is reached, and until when.
 
 use std::net::SocketAddr;
 
@@ -42,4 +42,9 @@ pub struct KeptBinding {
     /// Milliseconds since 1970, by this node's clock.
     pub refreshed_unix_ms: u64,
     pub expires_unix_ms: u64,
+    /// Of the password it was made with, see [`super::Account`]; so that one from
+    /// before a new password is not taken over. `None`: kept by a version that
+    /// did not write it, and taken over.
+    #[serde(default)]
+    pub mark: Option<[u8; 4]>,
 }

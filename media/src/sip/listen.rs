@@ -3,13 +3,14 @@
 //! connections that say nothing, and bytes that are no SIP.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,9 +19,9 @@ use weir_signaling::registrar::{Source, Transport};
 use super::config::SipLimits;
 use super::counters::Tally;
 use super::frame::{Framed, Framer};
-use super::hub::{Clock, Input};
+use super::hub::{Clock, Input, Letter};
 use super::message::Message;
-use super::throttle::{Key, Throttle};
+use super::throttle::{Key, Shared, Throttle};
 use super::wire::Flow;
 
 /// Most sources whose rate is watched one by one.
@@ -35,7 +36,9 @@ const WRITES: usize = 64;
 /// What every listener needs.
 #[derive(Debug, Clone)]
 pub(super) struct Door {
-    pub(super) hub: mpsc::Sender<Input>,
+    pub(super) hub: mpsc::Sender<Letter>,
+    /// In the hub's queue, for what comes over connections.
+    pub(super) places: Arc<Semaphore>,
     pub(super) tally: Arc<Tally>,
     pub(super) limits: SipLimits,
     pub(super) clock: Clock,
@@ -43,15 +46,22 @@ pub(super) struct Door {
 }
 
 impl Door {
-    fn throttle(&self, sources: usize) -> Throttle {
+    fn throttle(&self) -> Throttle {
         let per_s_milli = u64::from(self.limits.messages_per_s) * 1000;
-        Throttle::new(self.limits.messages_burst, per_s_milli, sources)
+        Throttle::new(self.limits.messages_burst, per_s_milli, SOURCES)
+    }
+
+    /// Hands on what came over a connection, when there is a place for it.
+    /// `None`: the hub is gone.
+    pub(super) async fn hand_on(&self, input: Input) -> Option<()> {
+        let place = self.places.clone().acquire_owned().await.ok();
+        self.hub.send(Letter { input, place }).await.ok()
     }
 }
 
 /// Reads datagrams until stopped.
 pub(super) async fn datagrams(door: Door, socket: Arc<UdpSocket>) {
-    let mut throttle = door.throttle(SOURCES);
+    let mut throttle = door.throttle();
     let mut buffer = vec![0; 65_536];
     loop {
         let got = tokio::select! {
@@ -84,14 +94,16 @@ fn datagram(door: &Door, throttle: &mut Throttle, bytes: &[u8], source: SocketAd
         return tally.dropped_unreadable.one();
     };
     let source = Source { address: source, transport: Transport::Udp, flow: None };
-    if door.hub.try_send(Input::Message { message, source, last: false }).is_err() {
+    let input = Input::Message { message, source, last: false };
+    if door.hub.try_send(Letter { input, place: None }).is_err() {
         tally.dropped_queue.one();
     }
 }
 
 /// Takes connections until stopped.
 pub(super) async fn connections(door: Door, listener: TcpListener, tasks: TaskTracker) {
-    let mut standing: BTreeMap<u64, (IpAddr, CancellationToken)> = BTreeMap::new();
+    let mut standing: BTreeMap<u64, (Key, CancellationToken)> = BTreeMap::new();
+    let throttle = Shared::new(door.throttle());
     let mut last = 0;
     loop {
         let got = tokio::select! {
@@ -107,8 +119,8 @@ pub(super) async fn connections(door: Door, listener: TcpListener, tasks: TaskTr
             }
         };
         standing.retain(|_, (_, ended)| !ended.is_cancelled());
-        let ip = peer.ip().to_canonical();
-        let same = standing.values().filter(|(from, _)| *from == ip).count();
+        let key = Key::source(peer.ip());
+        let same = standing.values().filter(|(from, _)| *from == key).count();
         let limits = &door.limits;
         if standing.len() >= limits.connections || same >= limits.connections_per_source {
             door.tally.tcp_refused.one();
@@ -117,19 +129,21 @@ pub(super) async fn connections(door: Door, listener: TcpListener, tasks: TaskTr
         door.tally.tcp_accepted.one();
         last += 1;
         let ended = CancellationToken::new();
-        standing.insert(last, (ip, ended.clone()));
-        tasks.spawn(connection(door.clone(), stream, peer, last, ended));
+        standing.insert(last, (key, ended.clone()));
+        let source = Source { address: peer, transport: Transport::Tcp, flow: Some(last) };
+        tasks.spawn(connection(door.clone(), stream, source, throttle.clone(), ended));
     }
 }
 
 async fn connection(
     door: Door,
     stream: TcpStream,
-    peer: SocketAddr,
-    flow: u64,
+    source: Source,
+    throttle: Shared,
     ended: CancellationToken,
 ) {
     let _told_at_the_end = ended.drop_guard();
+    let Some(flow) = source.flow else { return };
     let Ok(local) = stream.local_addr() else { return };
     // Dead peers are noticed within about two minutes.
     let alive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60));
@@ -139,18 +153,18 @@ async fn connection(
     }
     let _latency_only = stream.set_nodelay(true);
     let (to, writes) = mpsc::channel(WRITES);
-    let hub = door.hub.clone();
-    if hub.send(Input::Opened { flow, way: Flow { to, local } }).await.is_err() {
+    let proven = Arc::new(AtomicBool::new(false));
+    let way = Flow { to, local, proven: proven.clone() };
+    if door.hand_on(Input::Opened { flow, way }).await.is_none() {
         return;
     }
-    let source = Source { address: peer, transport: Transport::Tcp, flow: Some(flow) };
-    let throttle = door.throttle(1);
-    let mut line = Line { door, stream, source, framer: Framer::default(), throttle, writes };
+    let framer = Framer::default();
+    let mut line = Line { door, stream, source, framer, throttle, writes, proven, spoken: false };
     tokio::select! {
         () = line.door.stop.clone().cancelled_owned() => line.finish().await,
         () = line.serve() => {}
     }
-    let _hub_is_gone = hub.send(Input::Closed { flow }).await;
+    let _hub_is_gone = line.door.hand_on(Input::Closed { flow }).await;
 }
 
 /// A connection being served.
@@ -159,17 +173,22 @@ struct Line {
     stream: TcpStream,
     source: Source,
     framer: Framer,
-    throttle: Throttle,
+    throttle: Shared,
     writes: mpsc::Receiver<Vec<u8>>,
+    /// Whether a REGISTER that came on it was accepted; the hub says so.
+    proven: Arc<AtomicBool>,
+    /// Whether anything whole came yet.
+    spoken: bool,
 }
 
 impl Line {
     async fn serve(&mut self) {
         let mut buffer = vec![0; 8_192];
-        // The time by which the message begun must be whole.
-        let mut by = Instant::now() + MESSAGE_WITHIN;
-        let silence = Duration::from_secs(u64::from(self.door.limits.max_expires_s) + 60);
+        // When the wait began for what comes next.
+        let mut since = Instant::now();
         loop {
+            // Asked anew after each write: it may be the 200 to a REGISTER.
+            let by = since + self.patience();
             let read = tokio::select! {
                 write = self.writes.recv() => {
                     let Some(bytes) = write else { return };
@@ -188,12 +207,24 @@ impl Line {
             let midway = self.framer.is_midway();
             self.framer.push(buffer.get(..length).unwrap_or_default());
             let Some(cut) = self.cut().await else { return self.finish().await };
-            if !self.framer.is_midway() {
-                by = Instant::now() + silence;
-            } else if cut || !midway {
-                by = Instant::now() + MESSAGE_WITHIN;
+            self.spoken |= cut;
+            if cut || !midway || !self.framer.is_midway() {
+                since = Instant::now();
             }
         }
+    }
+
+    /// How long to wait for the rest of a message, or for the next one. Whoever
+    /// has shown no password keeps no place for long.
+    fn patience(&self) -> Duration {
+        let limits = &self.door.limits;
+        if self.framer.is_midway() || !self.spoken {
+            return MESSAGE_WITHIN;
+        }
+        Duration::from_secs(match self.proven.load(Ordering::Relaxed) {
+            true => u64::from(limits.max_expires_s) + 60,
+            false => u64::from(limits.stranger_silence_s),
+        })
     }
 
     /// Hands on what is whole. `None`: this connection is over; else whether
@@ -213,9 +244,7 @@ impl Line {
                 Framed::Broken(bytes) => (bytes, true),
             };
             any = true;
-            while !self.throttle.take(self.door.clock.now_ms(), &Key::Others) {
-                sleep(Duration::from_millis(20)).await;
-            }
+            self.turn().await?;
             self.door.tally.received_tcp.one();
             let message = Message::read(&bytes);
             let last = last || message.is_none();
@@ -227,11 +256,27 @@ impl Line {
                 return None;
             };
             let input = Input::Message { message, source: self.source, last };
-            self.door.hub.send(input).await.ok()?;
+            self.door.hand_on(input).await?;
             if last {
                 return None;
             }
         }
+    }
+
+    /// Waits until its source may send one more. Writes go on meanwhile: others
+    /// of that source may be the ones that send too much.
+    async fn turn(&mut self) -> Option<()> {
+        let key = Key::source(self.source.address.ip());
+        while !self.throttle.take(self.door.clock.now_ms(), &key) {
+            tokio::select! {
+                write = self.writes.recv() => {
+                    let bytes = write?;
+                    self.write(&bytes).await.then_some(())?;
+                }
+                () = sleep(Duration::from_millis(20)) => {}
+            }
+        }
+        Some(())
     }
 
     async fn write(&mut self, bytes: &[u8]) -> bool {
@@ -241,7 +286,7 @@ impl Line {
     /// Writes what is still waiting, while the hub lets go of this connection.
     async fn finish(&mut self) {
         if let Some(flow) = self.source.flow {
-            let _hub_is_gone = self.door.hub.send(Input::Closed { flow }).await;
+            let _hub_is_gone = self.door.hand_on(Input::Closed { flow }).await;
         }
         let rest = async {
             while let Some(bytes) = self.writes.recv().await {

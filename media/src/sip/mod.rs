@@ -37,7 +37,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -56,6 +56,9 @@ use wire::Wire;
 /// Messages read and not yet looked at; further datagrams are dropped, further
 /// connections wait.
 const INPUTS: usize = 1_024;
+/// Most of them that came over connections, so that whoever fills those keeps no
+/// loudspeaker's datagram out.
+const INPUTS_TCP: usize = INPUTS / 2;
 /// Orders not yet taken; whoever has one more waits.
 const ORDERS: usize = 256;
 /// How often a free port is looked for that is free over UDP and TCP.
@@ -120,7 +123,9 @@ impl Sip {
                 drop(shut);
             }
         });
-        let door = Door { hub: inputs, tally: tally.clone(), limits, clock, stop: shut };
+        let places = Arc::new(Semaphore::new(INPUTS_TCP));
+        let tally_too = tally.clone();
+        let door = Door { hub: inputs, places, tally: tally_too, limits, clock, stop: shut };
         tasks.spawn(listen::datagrams(door.clone(), udp));
         tasks.spawn(listen::connections(door, tcp, tasks.clone()));
         tracing::info!(%local, "SIP is open");

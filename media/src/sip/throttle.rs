@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Whose bucket. An IPv6 customer has a /64 of addresses, so that is one source.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +22,14 @@ impl Key {
 
     pub(super) fn number(ip: IpAddr, number: &str) -> Self {
         Self::Number(network(ip), number.into())
+    }
+}
+
+/// A source as bits, the same ones for all that share a bucket.
+pub(super) fn origin(ip: IpAddr) -> u128 {
+    match network(ip) {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(v6) => v6.to_bits(),
     }
 }
 
@@ -100,5 +109,19 @@ impl Throttle {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.buckets.len()
+    }
+}
+
+/// Buckets of several tasks, so that one who opens many connections is one.
+#[derive(Debug, Clone)]
+pub(super) struct Shared(Arc<Mutex<Throttle>>);
+
+impl Shared {
+    pub(super) fn new(throttle: Throttle) -> Self {
+        Self(Arc::new(Mutex::new(throttle)))
+    }
+
+    pub(super) fn take(&self, now_ms: u64, key: &Key) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take(now_ms, key)
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -19,6 +20,8 @@ use super::message::Request;
 pub(super) struct Flow {
     pub(super) to: mpsc::Sender<Vec<u8>>,
     pub(super) local: SocketAddr,
+    /// Whether a REGISTER that came on it was accepted.
+    pub(super) proven: Arc<AtomicBool>,
 }
 
 /// Where bytes are sent.
@@ -55,6 +58,13 @@ impl Wire {
                 // Whoever does not read for that long is gone.
                 self.flows.remove(&flow);
             }
+        }
+    }
+
+    /// A REGISTER that came from here was accepted.
+    pub(super) fn prove(&self, source: Source) {
+        if let Some(flow) = source.flow.and_then(|flow| self.flows.get(&flow)) {
+            flow.proven.store(true, Ordering::Relaxed);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Sends the clips of many calls: one task, one timer at absolute deadlines,
-//! every 20 ms one packet a stream. After a stall it never bursts: what is too
-//! late is left out and counted. A stream ends at the moment its handle is
+//! every 20 ms one packet a stream. After a long stall it never bursts: what is
+//! too late is left out and counted. A stream ends at the moment its handle is
 //! dropped.
 
 use std::io::ErrorKind;
@@ -21,8 +21,9 @@ use super::track::{First, Track};
 use crate::audio::Clip;
 
 const FRAME: Duration = Duration::from_millis(FRAME_MS as u64);
-/// A stall up to so many frames is made up for at once.
-const BURST_MAX: u32 = 3;
+/// A stall up to so many frames is made up for at once: loudspeakers buffer some
+/// 200 ms, and words that come late are better than words left out.
+const BURST_MAX: u32 = 8;
 /// Reports are looked for this often, in frames.
 const LISTEN_FRAMES: u64 = 5;
 /// A sender's report goes out every second, in frames.

@@ -1,13 +1,18 @@
 //! The journal: the newest facts of everyone, and whole journals for export.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
+use hyper::body::{Frame, SizeHint};
 use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use weir_consensus::disk::Limit;
 use weir_model::codec;
 use weir_model::directory::Directory;
@@ -75,6 +80,50 @@ pub(crate) struct Export {
 
 /// Most bytes of one export; a longer journal is exported by incarnation later.
 const EXPORT_BYTES: usize = 256 << 20;
+/// What the connection takes of it at a time.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Whole journals are in memory while they are exported or verified, so one each
+/// at a time.
+static EXPORTS: Semaphore = Semaphore::const_new(1);
+static VERIFIES: Semaphore = Semaphore::const_new(1);
+
+fn turn(turns: &'static Semaphore) -> Result<SemaphorePermit<'static>, Problem> {
+    turns.try_acquire().map_err(|_| {
+        Problem::busy(
+            "另一份日志正在导出或校验，请稍后重试 / another journal is being exported or verified; \
+             try again shortly",
+        )
+    })
+}
+
+/// A body that keeps its turn for as long as any of it is still to be sent.
+struct Exported {
+    rest: Bytes,
+    _turn: SemaphorePermit<'static>,
+}
+
+impl HttpBody for Exported {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let len = self.rest.len().min(PIECE_BYTES);
+        let piece = self.rest.split_to(len);
+        Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(u64::try_from(self.rest.len()).unwrap_or(u64::MAX))
+    }
+}
 
 /// One node's journal as it is kept here, ready for `weir journal verify`.
 pub(crate) async fn export(
@@ -82,9 +131,11 @@ pub(crate) async fn export(
     Query(export): Query<Export>,
 ) -> Result<impl IntoResponse, Problem> {
     let of = export.node.map_or(node.belonging.node(), NodeId);
+    let turn = turn(&EXPORTS)?;
     let records = records(&node, of).await?;
-    let bytes = journal_file::write(&records);
-    Ok(([(header::CONTENT_TYPE, "application/vnd.weir.journal")], Bytes::from(bytes)))
+    let rest = journal_file::write(&records).into();
+    let body = Body::new(Exported { rest, _turn: turn });
+    Ok(([(header::CONTENT_TYPE, "application/vnd.weir.journal")], body))
 }
 
 async fn records(node: &Node, of: NodeId) -> Result<Vec<Vec<u8>>, Problem> {
@@ -120,6 +171,7 @@ pub(crate) async fn verify(
     Query(export): Query<Export>,
 ) -> Result<Json<Verified>, Problem> {
     let of = export.node.map_or(node.belonging.node(), NodeId);
+    let _turn = turn(&VERIFIES)?;
     let records = records(&node, of).await?;
     let agreed = node.consensus.view().borrow().state.heads.get(&of).cloned();
     Ok(Json(journal_file::check(of.0, &records, agreed.as_ref())))

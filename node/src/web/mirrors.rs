@@ -1,10 +1,13 @@
 //! The runs of every site as far as their journals have come here: one mirror a
 //! node, fed from the disk, which holds what screens forget. It reads; it never
-//! writes, and nothing that it reads is carried out.
+//! writes, and nothing that it reads is carried out. A journal that cannot be
+//! read on leaves its site marked as stale.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::{Instant, sleep, sleep_until};
 use weir_consensus::disk::Limit;
 use weir_model::codec;
 use weir_model::directory::Directory;
@@ -12,8 +15,14 @@ use weir_model::fact::{Fact, FactId, Target};
 use weir_model::home::{ActivationPicture, Mirror};
 use weir_model::id::{ActivationId, NodeId, SiteId, StepId, WallMs};
 
+use super::Web;
 use crate::node::Node;
 
+/// Between two looks.
+const APART: Duration = Duration::from_millis(250);
+/// Journals are looked into this often even when nothing says that they grew:
+/// what arrives late may not be among the newest facts.
+const SWEEP: Duration = Duration::from_secs(2);
 const PAGE: Limit = Limit { count: 512, bytes: 1 << 20 };
 /// How far back a journal is read after a start, in facts; what ended earlier is
 /// in the journal, not on the board.
@@ -28,30 +37,82 @@ pub(crate) struct SiteSeen {
     pub(crate) waits: BTreeMap<(ActivationId, StepId), WallMs>,
     /// When the newest attempt at a target began.
     pub(crate) began: BTreeMap<(ActivationId, Target), WallMs>,
+    /// A journal of the site cannot be read on: there may be more than this.
+    pub(crate) stale: bool,
 }
 
 pub(crate) type Seen = BTreeMap<SiteId, SiteSeen>;
 
-/// See the module.
-pub(crate) struct Mirrors {
+/// Why a journal cannot be read on.
+#[derive(Debug, thiserror::Error)]
+enum Unread {
+    #[error("磁盘读取失败 / the disk cannot be read: {0}")]
+    Disk(#[from] std::io::Error),
+    #[error("事实属于其他版本或已损坏 / a fact is of another version or damaged: {0}")]
+    Fact(#[from] codec::DecodeError),
+    #[error("事实不在其应在之处 / facts are not where they belong")]
+    Misplaced,
+}
+
+/// The one task that waits for the disk, so that nobody else does. What it has
+/// read lies in [`Web::seen`].
+pub(super) async fn keep(web: Arc<Web>) {
+    let (mut site, mut agreed) = (web.node.site.view(), web.node.consensus.view());
+    let mut mirrors = Mirrors::new(web.node.clone());
+    loop {
+        let began = Instant::now();
+        // Marked as seen before it is read: what comes meanwhile is looked at
+        // again.
+        site.mark_unchanged();
+        agreed.mark_unchanged();
+        let changed = tokio::select! {
+            () = web.stop.cancelled() => return,
+            changed = mirrors.follow() => changed,
+        };
+        if changed || web.seen.borrow().is_none() {
+            web.seen.send_replace(Some(Arc::new(mirrors.seen())));
+        }
+        web.mirrored.beat();
+        let goes_on = tokio::select! {
+            () = web.stop.cancelled() => return,
+            changed = site.changed() => changed.is_ok(),
+            changed = agreed.changed() => changed.is_ok(),
+            () = sleep(SWEEP) => true,
+        };
+        // Their owners are gone: the node is ending.
+        if !goes_on {
+            return;
+        }
+        sleep_until(began + APART).await;
+    }
+}
+
+struct Mirrors {
     node: Arc<Node>,
     mirrors: BTreeMap<NodeId, (SiteId, Mirror)>,
+    /// Whose journals cannot be read on.
+    stale: BTreeSet<NodeId>,
+    /// Of whom that was said once.
+    warned: BTreeSet<NodeId>,
     /// Of the directory when runs were last looked through for missing plans.
     directory: u64,
 }
 
 impl Mirrors {
-    pub(crate) fn new(node: Arc<Node>) -> Self {
-        Self { node, mirrors: BTreeMap::new(), directory: 0 }
+    fn new(node: Arc<Node>) -> Self {
+        let (stale, warned) = (BTreeSet::new(), BTreeSet::new());
+        Self { node, mirrors: BTreeMap::new(), stale, warned, directory: 0 }
     }
 
     /// Takes in what has come since; returns whether there was anything.
-    pub(crate) async fn follow(&mut self) -> bool {
+    async fn follow(&mut self) -> bool {
         let state = self.node.consensus.view().borrow().state.clone();
         let members = &state.members;
         let gone = |id: &NodeId, site: &SiteId| members.get(id).is_none_or(|m| m.site != *site);
         let before = self.mirrors.len();
         self.mirrors.retain(|id, (site, _)| !gone(id, site));
+        self.stale.retain(|id| members.contains_key(id));
+        self.warned.retain(|id| members.contains_key(id));
         let mut changed = self.mirrors.len() < before;
         if self.directory != state.directory.version {
             self.directory = state.directory.version;
@@ -60,16 +121,33 @@ impl Mirrors {
         for member in members.values() {
             let head = state.heads.get(&member.id).map(|head| head.id);
             let fresh = || (member.site.clone(), Mirror::new(member.site.clone(), member.id));
-            let mirror = self.mirrors.entry(member.id).or_insert_with(fresh);
-            changed |= catch_up(&self.node, &mut mirror.1, member.id, head, &state.directory).await;
+            let (_, mirror) = self.mirrors.entry(member.id).or_insert_with(fresh);
+            let before = mirror.last();
+            let read = catch_up(&self.node, mirror, member.id, head, &state.directory).await;
+            changed |= mirror.last() != before;
+            changed |= self.note(member.id, read);
         }
         changed
     }
 
-    pub(crate) fn seen(&self) -> Seen {
+    /// Whether it can be read on; returns whether that is news.
+    fn note(&mut self, of: NodeId, read: Result<(), Unread>) -> bool {
+        let Err(error) = read else { return self.stale.remove(&of) };
+        if self.warned.insert(of) {
+            tracing::warn!(
+                %of, %error,
+                "该节点的日志读不下去，其站点的显示已停在此处；请查磁盘和版本 / a journal cannot be \
+                 read on, its site's board stands still; see to the disk and to the versions"
+            );
+        }
+        self.stale.insert(of)
+    }
+
+    fn seen(&self) -> Seen {
         let mut seen = Seen::new();
-        for (site, mirror) in self.mirrors.values() {
+        for (id, (site, mirror)) in &self.mirrors {
             let seen = seen.entry(site.clone()).or_default();
+            seen.stale |= self.stale.contains(id);
             for run in mirror.picture().activations {
                 note_times(seen, mirror, &run);
                 seen.runs.push(run);
@@ -106,23 +184,22 @@ async fn catch_up(
     of: NodeId,
     head: Option<FactId>,
     directory: &Directory,
-) -> bool {
+) -> Result<(), Unread> {
     let skipped = head.filter(|head| head.seq > BACK);
     let start = skipped.map(|head| FactId { seq: head.seq - BACK, ..head });
-    let mut changed = false;
     loop {
         let after = mirror.last().or(start);
-        let Ok(page) = node.site.reader().page(of, after, PAGE).await else { return changed };
+        let page = node.site.reader().page(of, after, PAGE).await?;
         let full = page.len() >= PAGE.count;
         for bytes in page {
-            let Ok(fact) = codec::decode::<Fact>(&bytes) else {
-                tracing::debug!(%of, "a fact of another version is not shown");
-                return changed;
-            };
-            changed |= mirror.fold(&fact, directory);
+            mirror.fold(&codec::decode::<Fact>(&bytes)?, directory);
         }
         if !full {
-            return changed;
+            return Ok(());
+        }
+        // The same page would come again, for ever.
+        if mirror.last().or(start) == after {
+            return Err(Unread::Misplaced);
         }
     }
 }

@@ -23,7 +23,7 @@ mod view;
 mod wired;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::extract::FromRef;
@@ -40,13 +40,15 @@ pub(crate) use password::{Password, Passwords, Unchecked};
 
 use crate::edge;
 use crate::node::Node;
-use mirrors::Seen;
+use mirrors::{Seen, SiteSeen};
 use reach::{Listening, Reach};
 use view::board::{self, SiteBoard};
 use wired::Wired;
 
 /// Browsers that may listen to events at once.
 const STREAMS: usize = 64;
+/// Journals not looked through for so long, and no board is known to be fresh.
+const UNREAD: Duration = Duration::from_secs(10);
 
 /// What the parts of the HTTPS side share.
 pub(crate) struct Web {
@@ -55,8 +57,13 @@ pub(crate) struct Web {
     tries: tries::Tries,
     events: events::Hub,
     streams: Arc<Semaphore>,
-    /// The runs of every site, from their journals.
-    seen: watch::Sender<Arc<Seen>>,
+    /// The runs of every site, from their journals; `None` until these were
+    /// looked through once.
+    seen: watch::Sender<Option<Arc<Seen>>>,
+    /// When journals were last looked through.
+    mirrored: events::Pulse,
+    /// When streams were last told all that changed.
+    looked: events::Pulse,
     listening: Listening,
     wired: Wired,
     tasks: TaskTracker,
@@ -99,11 +106,14 @@ pub(crate) async fn serve(
         events: events::Hub::new(boot),
         streams: Arc::new(Semaphore::new(STREAMS)),
         seen: watch::Sender::default(),
+        mirrored: events::Pulse::new(Instant::now()),
+        looked: events::Pulse::new(Instant::now()),
         listening: Listening::new(Instant::now()),
         wired,
         tasks: tasks.clone(),
         stop: stop.clone(),
     });
+    tasks.spawn(mirrors::keep(web.clone()));
     tasks.spawn(events::produce(web.clone()));
     let server = server::Server {
         tls,
@@ -124,7 +134,7 @@ impl Web {
 
     /// The runs of every site; our own site's as its machine has them now.
     fn seen_now(&self) -> Seen {
-        let mut seen = Seen::clone(&self.seen.borrow());
+        let mut seen = self.seen.borrow().as_deref().cloned().unwrap_or_default();
         let own = seen.entry(self.node.config.site.clone()).or_default();
         let picture = self.node.site.view().borrow().picture.clone();
         // Other nodes of this site have journals too; what this one runs counts
@@ -135,29 +145,36 @@ impl Web {
         seen
     }
 
-    /// What sounds in a zone: the site, and the run that the newest page is of.
+    /// What the screen shows as sounding in a zone: the site, and the run.
     fn paging(&self, zone: &str, mode: Mode) -> Option<(String, String)> {
         let directory = self.directory();
         let known = directory.zones.get(zone)?;
         let target = Target::Zone(known.id.clone());
         let seen = self.seen_now();
         let runs = seen.get(&known.site)?.runs.iter();
-        let mut on = runs.filter(|run| {
+        let on = runs.filter(|run| {
             let mut targets = run.steps.iter().flat_map(|step| &step.targets);
             run.mode == mode
                 && run.ended.is_none()
                 && targets.any(|one| one.target == target && !one.state.is_over())
         });
-        on.next_back().map(|run| (known.site.to_string(), run.id.to_string()))
+        // The same one that the screen shows there.
+        let shown = on.max_by_key(|run| (run.level, run.started))?;
+        Some((known.site.to_string(), shown.id.to_string()))
     }
 
-    /// One board for every site that there is.
+    /// One board for every site that there is. One that may be missing something
+    /// has no age.
     fn boards(&self, reach: &Reach) -> Vec<SiteBoard> {
         let (directory, mut seen) = (self.directory(), self.seen_now());
         for site in directory.sites.keys() {
             seen.entry(site.clone()).or_default();
         }
-        let of = |(site, seen)| board::board(&directory, (site, reach.age_ms(site)), seen);
+        let fresh = self.seen.borrow().is_some() && self.mirrored.is_within(UNREAD);
+        let of = |(site, seen): (_, &SiteSeen)| {
+            let age_ms = reach.age_ms(site).filter(|_| fresh && !seen.stale);
+            board::board(&directory, (site, age_ms), seen)
+        };
         seen.iter().map(of).collect()
     }
 }

@@ -24,7 +24,7 @@ struct Patience {
 const GROUND: Patience =
     Patience { suspect: Duration::from_millis(1_800), cut: Duration::from_secs(3) };
 const SATELLITE: Patience =
-    Patience { suspect: Duration::from_secs(8), cut: Duration::from_secs(15) };
+    Patience { suspect: Duration::from_secs(8), cut: Duration::from_secs(14) };
 
 /// Ordered from the best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -1,11 +1,11 @@
 //! HTTP/1.1 over TLS for browsers, on a LAN that anybody may be on. Bounded in
-//! every direction: connections, connections of one address, the time a
+//! every direction: connections, connections of one network, the time a
 //! handshake, a request's head or a stuck write may take. It refuses to wait for
 //! anybody, and whatever is wrong with a request ends that connection only.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,9 +24,9 @@ use tokio_util::task::TaskTracker;
 use super::patient::Patient;
 
 const CONNECTIONS: usize = 256;
-/// Of one address: a control room behind one router is served, one stranger
+/// Of one network: a control room behind one router is served, one stranger
 /// does not take every place.
-const OF_ONE_ADDRESS: usize = 128;
+const OF_ONE_NETWORK: usize = 128;
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// For a request's head, and so also for a connection without a request.
 const HEAD: Duration = Duration::from_secs(10);
@@ -43,6 +43,17 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Source(pub(super) IpAddr);
 
+impl Source {
+    /// What is counted as one: an IPv4 address, an IPv6 /64, whose host may take
+    /// any address in it.
+    pub(super) fn network(self) -> IpAddr {
+        match self.0 {
+            IpAddr::V4(_) => self.0,
+            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        }
+    }
+}
+
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) tls: TlsAcceptor,
@@ -52,36 +63,36 @@ pub(super) struct Server {
     pub(super) sources: Arc<Sources>,
 }
 
-/// How many connections each address holds.
+/// How many connections each network holds.
 #[derive(Debug, Default)]
 pub(super) struct Sources(Mutex<HashMap<IpAddr, usize>>);
 
 struct Place {
     sources: Arc<Sources>,
-    address: IpAddr,
+    network: IpAddr,
 }
 
 impl Sources {
-    fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    fn enter(self: &Arc<Self>, network: IpAddr) -> Option<Place> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = held.entry(address).or_default();
-        if *count >= OF_ONE_ADDRESS {
+        let count = held.entry(network).or_default();
+        if *count >= OF_ONE_NETWORK {
             return None;
         }
         *count += 1;
-        Some(Place { sources: self.clone(), address })
+        Some(Place { sources: self.clone(), network })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut held = self.sources.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = held.get_mut(&self.address).map(|count| {
+        let left = held.get_mut(&self.network).map(|count| {
             *count -= 1;
             *count
         });
         if left == Some(0) {
-            held.remove(&self.address);
+            held.remove(&self.network);
         }
     }
 }
@@ -109,16 +120,17 @@ impl Server {
                     continue;
                 }
             };
-            let Some(held) = self.sources.enter(from.ip().to_canonical()) else { continue };
+            let source = Source(from.ip().to_canonical());
+            let Some(held) = self.sources.enter(source.network()) else { continue };
             let server = self.clone();
             self.tasks.spawn(async move {
-                server.connection(stream, from).await;
+                server.connection(stream, source).await;
                 drop((place, held));
             });
         }
     }
 
-    async fn connection(self, stream: TcpStream, from: SocketAddr) {
+    async fn connection(self, stream: TcpStream, source: Source) {
         // Only speed is lost if the system refuses.
         let _ = stream.set_nodelay(true);
         let stream = tokio::select! {
@@ -127,7 +139,6 @@ impl Server {
         };
         let Ok(Ok(stream)) = stream else { return };
         let app = TowerToHyperService::new(self.app.clone());
-        let source = Source(from.ip().to_canonical());
         let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(source);
             let answer = app.call(request);
@@ -150,7 +161,7 @@ impl Server {
         tokio::select! {
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
-                    tracing::debug!(%error, %from, "a browser's connection ended");
+                    tracing::debug!(%error, from = %source.0, "a browser's connection ended");
                 }
                 return;
             }

@@ -1,8 +1,8 @@
 //! Who is signed in at this node. A session is a random token in a cookie; here
 //! lies only its hash, in memory: whoever reads a dump cannot sign in, and a
 //! restart signs everybody out. It ends after twelve hours, after two without a
-//! request, when the person signs out, leaves the directory or gets another
-//! password.
+//! request or a stream, when the person signs out, leaves the directory, gets
+//! another password or signs in too often elsewhere.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -18,6 +18,10 @@ use crate::edge;
 const LIFE: Duration = Duration::from_secs(12 * 3600);
 const IDLE: Duration = Duration::from_secs(2 * 3600);
 const SESSIONS: usize = 1024;
+/// Of one person; a further one displaces the oldest.
+const OF_ONE_PERSON: usize = 16;
+/// Streams of one session; a further one closes the oldest.
+const STREAMS: usize = 4;
 const COOKIE: &str = "weir-session";
 
 #[derive(Debug, Clone)]
@@ -30,6 +34,8 @@ pub(crate) struct Session {
     password: Hash,
     began: Instant,
     used: Instant,
+    /// Oldest first; those that have ended are cancelled.
+    streams: Vec<CancellationToken>,
 }
 
 /// See the module.
@@ -90,13 +96,20 @@ impl Sessions {
             password,
             began: now,
             used: now,
+            streams: Vec::new(),
         };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= SESSIONS {
-            let idle = open.values().min_by_key(|one| one.used).map(|one| one.token);
-            if let Some(gone) = idle.and_then(|token| open.remove(&token)) {
-                gone.ended.cancel();
-            }
+        let theirs = || open.values().filter(|one| one.person == session.person);
+        let displaced = if theirs().count() >= OF_ONE_PERSON {
+            theirs().min_by_key(|one| one.began)
+        } else if open.len() >= SESSIONS {
+            open.values().min_by_key(|one| one.used)
+        } else {
+            None
+        };
+        let displaced = displaced.map(|one| one.token);
+        if let Some(gone) = displaced.and_then(|token| open.remove(&token)) {
+            gone.ended.cancel();
         }
         open.insert(session.token, session.clone());
         Ok((token, session))
@@ -117,14 +130,33 @@ impl Sessions {
         Some(session.clone())
     }
 
-    /// Whether a session that is being watched still stands; no use of it.
+    /// Whether a session that listens still stands; counts as use.
     pub(crate) fn still(&self, session: &Session, state: &State) -> bool {
+        let now = Instant::now();
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let stands = open.get(&session.token).is_some_and(|one| one.stands(Instant::now(), state));
-        if !stands && let Some(gone) = open.remove(&session.token) {
-            gone.ended.cancel();
+        let Some(one) = open.get_mut(&session.token) else { return false };
+        if one.stands(now, state) {
+            one.used = now;
+            return true;
         }
-        stands
+        one.ended.cancel();
+        open.remove(&session.token);
+        false
+    }
+
+    /// A place for one more stream: cancelled when the session ends or opens too
+    /// many more; whoever holds it cancels it when the stream ends. `None`: the
+    /// session has ended.
+    pub(crate) fn listen(&self, session: &Session) -> Option<CancellationToken> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = open.get_mut(&session.token)?;
+        one.streams.retain(|stream| !stream.is_cancelled());
+        if one.streams.len() >= STREAMS {
+            one.streams.remove(0).cancel();
+        }
+        let stream = one.ended.child_token();
+        one.streams.push(stream.clone());
+        Some(stream)
     }
 
     pub(crate) fn end(&self, session: &Session) {

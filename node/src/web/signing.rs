@@ -85,21 +85,27 @@ pub(super) async fn sign_in(
 ) -> Result<Response, Problem> {
     // No name of a person: nobody's, and not worth a place in a table.
     let person: PersonId = sign_in.person.parse().map_err(|_| Problem::sign_in_refused())?;
-    let begun = web.tries.begin(&person, source.0, Instant::now());
-    begun.map_err(|wait| Problem::too_many_tries(wait.as_secs() + 1))?;
+    let begun = web.tries.begin(&person, source.network(), Instant::now());
+    let one_try = begun.map_err(|wait| Problem::too_many_tries(wait.as_secs() + 1))?;
     let state = web.node.consensus.view().borrow().state.clone();
     let known = state.directory.people.get(&person);
     let phc = known.and_then(|_| state.passwords.get(&person)).cloned();
     let mark = phc.as_ref().map(Phc::mark);
     let checked = web.node.passwords.check(sign_in.password, phc).await;
-    let right = checked.map_err(|error| match error {
-        Unchecked::Busy => Problem::busy(error.to_string()),
-        Unchecked::Failed(_) => Problem::internal(error.to_string()),
-    })?;
+    let right = match checked {
+        Ok(right) => right,
+        Err(error) => {
+            web.tries.unknown(one_try);
+            return Err(match error {
+                Unchecked::Busy => Problem::busy(error.to_string()),
+                Unchecked::Failed(_) => Problem::internal(error.to_string()),
+            });
+        }
+    };
     let (Some(known), Some(mark), true) = (known, mark, right) else {
         return Err(refused(&person, &source));
     };
-    web.tries.right(&person, source.0);
+    web.tries.right(one_try);
     if known.roles.is_empty() {
         return Err(Problem::no_role(&person));
     }

@@ -1,7 +1,8 @@
 //! Guessing made slow: after a few wrong passwords, each further try has to wait
-//! longer, for the person and for the address it comes from. Both tables are
-//! bounded. Nobody is locked out for good: a stranger who guesses at the
-//! commander must not be able to keep the commander out on the night.
+//! longer, for the person as tried from that network and for the network. Both
+//! tables are bounded. It refuses to make anybody wait for what was tried from
+//! elsewhere: a stranger who guesses at the commander must not be able to keep
+//! the commander out on the night.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use weir_model::id::PersonId;
 
-/// Wrong tries that cost nothing. A whole control room may share one address.
+/// Wrong tries that cost nothing. A whole control room may share one network.
 const PERSON_FREE: u32 = 5;
 const SOURCE_FREE: u32 = 20;
 /// The wait doubles from one second up to these.
@@ -61,50 +62,79 @@ impl<K: Eq + Hash + Clone> Table<K> {
             one.until = now + wait.min(self.wait_max);
         }
     }
+
+    /// The try that began at `at` was none. A wait that a later one brought
+    /// stays.
+    fn take_back(&mut self, key: &K, at: Instant) {
+        let Some(one) = self.wrong.get_mut(key) else { return };
+        one.times = one.times.saturating_sub(1);
+        if one.last == at {
+            one.until = at;
+        }
+    }
+}
+
+/// One try, from its beginning until it is known to be right or wrong.
+#[derive(Debug)]
+pub(crate) struct Try {
+    person: PersonId,
+    network: IpAddr,
+    at: Instant,
+}
+
+#[derive(Debug)]
+struct Tables {
+    people: Table<(PersonId, IpAddr)>,
+    networks: Table<IpAddr>,
 }
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Tries {
-    tables: Mutex<(Table<PersonId>, Table<IpAddr>)>,
-}
+pub(crate) struct Tries(Mutex<Tables>);
 
 impl Tries {
     pub(crate) fn new() -> Self {
-        let tables =
-            (Table::new(PERSON_FREE, PERSON_WAIT_MAX), Table::new(SOURCE_FREE, SOURCE_WAIT_MAX));
-        Self { tables: Mutex::new(tables) }
+        let people = Table::new(PERSON_FREE, PERSON_WAIT_MAX);
+        let networks = Table::new(SOURCE_FREE, SOURCE_WAIT_MAX);
+        Self(Mutex::new(Tables { people, networks }))
     }
 
     /// Counts a try as wrong before it is looked at, so that a hundred tries
-    /// sent at once are not all free; [`Tries::right`] takes it back.
+    /// sent at once are not all free; [`Tries::right`] and [`Tries::unknown`]
+    /// take it back. `network` is as [`super::server::Source::network`] has it.
     ///
     /// # Errors
     /// How long to wait.
     pub(crate) fn begin(
         &self,
         person: &PersonId,
-        from: IpAddr,
-        now: Instant,
-    ) -> Result<(), Duration> {
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        let (people, sources) = &mut *tables;
-        let wait = people.wait(person, now).max(sources.wait(&from, now));
+        network: IpAddr,
+        at: Instant,
+    ) -> Result<Try, Duration> {
+        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Tables { people, networks } = &mut *tables;
+        let key = (person.clone(), network);
+        let wait = people.wait(&key, at).max(networks.wait(&network, at));
         if !wait.is_zero() {
             return Err(wait);
         }
-        people.wrong(person, now);
-        sources.wrong(&from, now);
-        Ok(())
+        people.wrong(&key, at);
+        networks.wrong(&network, at);
+        Ok(Try { person: key.0, network, at })
     }
 
-    /// It was right: the person starts anew, the address gets its try back.
-    pub(crate) fn right(&self, person: &PersonId, from: IpAddr) {
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        tables.0.wrong.remove(person);
-        if let Some(one) = tables.1.wrong.get_mut(&from) {
-            one.times = one.times.saturating_sub(1);
-            one.until = one.last;
-        }
+    /// It was right: the person starts anew there, the network gets its try
+    /// back.
+    pub(crate) fn right(&self, one: Try) {
+        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.networks.take_back(&one.network, one.at);
+        tables.people.wrong.remove(&(one.person, one.network));
+    }
+
+    /// Nobody looked whether it was right: it taught nothing, and costs nothing.
+    pub(crate) fn unknown(&self, one: Try) {
+        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.networks.take_back(&one.network, one.at);
+        tables.people.take_back(&(one.person, one.network), one.at);
     }
 }

@@ -11,7 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     let read = Authorization::parse(bytes);
     let Ok(realm) = Realm::new("weir") else { return };
     let mut desk = Authenticator::new(realm, NonceLimits::default());
-    let request = Request { method: "REGISTER", authorizations: &[bytes] };
+    let request = Request { method: "REGISTER", authorizations: &[bytes], origin: 0 };
     let outcome = desk.check(0, request, |_| Some(Credential::Password("secret".into())));
     assert!(!matches!(outcome, Outcome::Accepted { .. }), "accepted without a challenge");
     if let Ok(answer) = read {

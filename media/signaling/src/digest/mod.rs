@@ -31,7 +31,7 @@ pub enum Outcome {
         user: String,
     },
     /// Answer 401 with [`Authenticator::challenges`]. `stale` tells the phone
-    /// that its password is right and only the nonce was old.
+    /// that only its nonce was old, and that it may answer the new one by itself.
     Challenge {
         stale: bool,
     },
@@ -46,6 +46,8 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// The values of all Authorization headers, in order, as they came.
     pub authorizations: &'a [&'a [u8]],
+    /// Where it came from, in whatever bits tell the caller's sources apart.
+    pub origin: u128,
 }
 
 /// The server's side of digest for one realm.
@@ -71,15 +73,17 @@ impl Authenticator {
     }
 
     /// The WWW-Authenticate headers of a 401, the one we like best first
-    /// (RFC 8760 §2.3). `nonce` and `opaque` are random bytes, never used before.
+    /// (RFC 8760 §2.3), good for answers from `origin` only. `nonce` and `opaque`
+    /// are random bytes, never used before.
     pub fn challenges(
         &mut self,
         now_ms: u64,
+        origin: u128,
         nonce: [u8; 16],
         opaque: [u8; 16],
         stale: bool,
     ) -> [Challenge; 2] {
-        let nonce = self.nonces.mint(now_ms, Nonce(nonce));
+        let nonce = self.nonces.mint(now_ms, Nonce(nonce), origin);
         [Algorithm::Sha256, Algorithm::Md5].map(|algorithm| Challenge {
             realm: self.realm.clone(),
             nonce,
@@ -87,6 +91,13 @@ impl Authenticator {
             algorithm,
             stale,
         })
+    }
+
+    /// Whether this answers a challenge that its origin was sent and that is still
+    /// good: only then is a password judged, so only then can it be guessed.
+    pub fn is_answered_by(&self, now_ms: u64, request: Request<'_>) -> bool {
+        let ours = self.ours(request.authorizations).ok().flatten();
+        ours.is_some_and(|answer| self.nonces.is_good(now_ms, &answer.nonce, request.origin))
     }
 
     /// Judges a request's credentials. `lookup` gives what is kept for a user.
@@ -101,6 +112,11 @@ impl Authenticator {
         lookup: impl FnOnce(&str) -> Option<Credential>,
     ) -> Outcome {
         match self.ours(request.authorizations) {
+            // `stale` whatever the password: to weigh it against a nonce that the
+            // sender may have chosen would let it guess without being sent anything.
+            Ok(Some(answer)) if !self.nonces.is_good(now_ms, &answer.nonce, request.origin) => {
+                Outcome::Challenge { stale: true }
+            }
             Ok(Some(answer)) => self.judge(now_ms, request.method, &answer, lookup),
             Ok(None) => Outcome::Challenge { stale: false },
             Err(why) => Outcome::Refused { why },

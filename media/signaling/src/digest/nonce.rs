@@ -81,6 +81,8 @@ struct Minted {
     /// Place in the order of minting.
     order: u64,
     expires_ms: u64,
+    /// Who was sent it.
+    origin: u128,
     counts: Use,
 }
 
@@ -113,7 +115,13 @@ impl Nonces {
         self.minted.len()
     }
 
-    pub(super) fn mint(&mut self, now_ms: u64, nonce: Nonce) -> Nonce {
+    /// Whether this is one of ours, still good, and was sent to `origin`.
+    pub(super) fn is_good(&self, now_ms: u64, nonce: &str, origin: u128) -> bool {
+        let minted = Nonce::parse(nonce).and_then(|nonce| self.minted.get(&nonce));
+        minted.is_some_and(|minted| minted.expires_ms > now_ms && minted.origin == origin)
+    }
+
+    pub(super) fn mint(&mut self, now_ms: u64, nonce: Nonce, origin: u128) -> Nonce {
         // The same bytes again must not make used counts good again.
         if self.minted.contains_key(&nonce) {
             return nonce;
@@ -127,7 +135,7 @@ impl Nonces {
         let (order, expires_ms) = (self.next, now_ms.saturating_add(self.limits.lifetime_ms));
         self.next += 1;
         self.fresh.insert(order, nonce);
-        self.minted.insert(nonce, Minted { order, expires_ms, counts: Use::Fresh });
+        self.minted.insert(nonce, Minted { order, expires_ms, origin, counts: Use::Fresh });
         nonce
     }
 

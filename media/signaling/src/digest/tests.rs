@@ -6,6 +6,9 @@ use super::*;
 
 const USER: &str = "5001";
 const PASSWORD: &str = "水位 8.4 m";
+/// Where the phone is.
+const HOME: u128 = 1;
+const ELSEWHERE: u128 = 2;
 
 fn desk() -> Authenticator {
     let limits = NonceLimits { lifetime_ms: 60_000, most: 4 };
@@ -18,7 +21,7 @@ fn kept(user: &str) -> Option<Credential> {
 
 /// Challenged at `now_ms` with nonce bytes `n`.
 fn challenged(desk: &mut Authenticator, now_ms: u64, n: u8) -> [Challenge; 2] {
-    desk.challenges(now_ms, [n; 16], [0xee; 16], false)
+    desk.challenges(now_ms, HOME, [n; 16], [0xee; 16], false)
 }
 
 /// What a phone with `password` answers.
@@ -50,7 +53,11 @@ fn check(desk: &mut Authenticator, now_ms: u64, value: &str) -> Outcome {
 }
 
 fn check_bytes(desk: &mut Authenticator, now_ms: u64, authorizations: &[&[u8]]) -> Outcome {
-    desk.check(now_ms, Request { method: "REGISTER", authorizations }, kept)
+    desk.check(now_ms, asked(authorizations), kept)
+}
+
+fn asked<'a>(authorizations: &'a [&'a [u8]]) -> Request<'a> {
+    Request { method: "REGISTER", authorizations, origin: HOME }
 }
 
 fn accepted() -> Outcome {
@@ -61,21 +68,20 @@ fn refused(why: Refused) -> Outcome {
     Outcome::Refused { why }
 }
 
-/// Judges a header of an RFC by its own realm. A right answer to a nonce that is
-/// not ours is told that only the nonce is old.
-fn judge_sample(realm: &str, password: &str, header: &str) -> Outcome {
-    let mut desk = Authenticator::new(Realm::new(realm).unwrap(), NonceLimits::default());
-    let request = Request { method: "GET", authorizations: &[header.as_bytes()] };
-    desk.check(0, request, |user| (user == "Mufasa").then(|| Credential::Password(password.into())))
+/// Whether a header of an RFC holds the response that belongs to this password.
+fn sample_is_right(realm: &str, password: &str, header: &str) -> bool {
+    let answer = Authorization::parse(header.as_bytes()).unwrap();
+    assert_eq!((answer.username.as_str(), answer.realm.as_str()), ("Mufasa", realm));
+    let kept = Credential::Password(password.into());
+    let ha1 = kept.ha1(answer.algorithm, "Mufasa", realm).unwrap();
+    answer.expected(&ha1, "GET").same_as(&answer.response)
 }
 
 fn assert_sample(realm: &str, password: &str, header: &str) {
-    let right = judge_sample(realm, password, header);
-    assert_eq!(right, Outcome::Challenge { stale: true }, "{header}");
-    let wrong = judge_sample(realm, "Circle of Lie", header);
-    assert_eq!(wrong, refused(Refused::Credentials), "{header}");
+    assert!(sample_is_right(realm, password, header), "{header}");
+    assert!(!sample_is_right(realm, "Circle of Lie", header), "{header}");
     let other_uri = header.replace("index.html", "other.html");
-    assert_eq!(judge_sample(realm, password, &other_uri), refused(Refused::Credentials));
+    assert!(!sample_is_right(realm, password, &other_uri), "{header}");
 }
 
 #[test]
@@ -110,7 +116,7 @@ fn the_samples_of_the_rfcs_are_right_answers() {
 
 #[test]
 fn a_phone_is_offered_sha_256_first_and_md5_after_it() {
-    let [first, second] = desk().challenges(0, [0xab; 16], [1; 16], true);
+    let [first, second] = desk().challenges(0, HOME, [0xab; 16], [1; 16], true);
     assert_eq!(
         first.to_string(),
         "Digest realm=\"weir\", nonce=\"abababababababababababababababab\", \
@@ -169,8 +175,8 @@ fn a_secret_never_reaches_a_log() {
 fn the_password_that_stands_in_for_strangers_lets_none_in() {
     let mut desk = desk();
     let header = answer(&challenged(&mut desk, 0, 1)[0], "", Some("00000001"));
-    let request = Request { method: "REGISTER", authorizations: &[header.as_bytes()] };
-    assert_eq!(desk.check(1, request, |_| None), refused(Refused::Credentials));
+    let values: &[&[u8]] = &[header.as_bytes()];
+    assert_eq!(desk.check(1, asked(values), |_| None), refused(Refused::Credentials));
 }
 
 #[test]
@@ -211,12 +217,37 @@ fn an_old_nonce_asks_again_without_asking_for_the_password() {
     let challenge = challenged(&mut desk, 0, 1)[0].clone();
     let header = answer(&challenge, PASSWORD, Some("00000001"));
     assert_eq!(check(&mut desk, 60_000, &header), Outcome::Challenge { stale: true });
-    // Only whoever knows the password is told so.
+    // Whoever guesses with it learns nothing.
     let wrong = answer(&challenge, "guess", Some("00000001"));
-    assert_eq!(check(&mut desk, 60_000, &wrong), refused(Refused::Credentials));
+    assert_eq!(check(&mut desk, 60_000, &wrong), Outcome::Challenge { stale: true });
     desk.expire(60_000);
     assert_eq!(desk.nonces(), 0);
     assert_eq!(check(&mut desk, 60_000, &header), Outcome::Challenge { stale: true });
+}
+
+#[test]
+fn a_password_is_judged_only_where_our_challenge_was_sent() {
+    let mut desk = desk();
+    let challenge = challenged(&mut desk, 0, 1)[0].clone();
+    let anew = Outcome::Challenge { stale: true };
+    let own = answer(&challenge, PASSWORD, Some("00000001"));
+    let invented = own.replace(&challenge.nonce.to_string(), &"0".repeat(32));
+    for password in [PASSWORD, "guess"] {
+        let header = answer(&challenge, password, Some("00000001"));
+        let values: &[&[u8]] = &[header.as_bytes()];
+        let there = Request { origin: ELSEWHERE, ..asked(values) };
+        assert!(!desk.is_answered_by(1, there));
+        assert_eq!(desk.check(1, there, kept), anew);
+        assert!(desk.is_answered_by(1, asked(values)));
+        assert!(!desk.is_answered_by(60_000, asked(values)));
+    }
+    for value in [invented.as_str(), "Digest realm", "Bearer x"] {
+        let values: &[&[u8]] = &[value.as_bytes()];
+        assert!(!desk.is_answered_by(1, asked(values)), "{value}");
+    }
+    assert_eq!(check(&mut desk, 1, &invented), anew);
+    // None of it has used up the phone's own answer.
+    assert_eq!(check(&mut desk, 1, &own), accepted());
 }
 
 #[test]
@@ -263,8 +294,7 @@ fn a_kept_sum_is_as_good_as_the_password_for_its_algorithm_only() {
     let kept = Credential::Ha1 { sha256: None, md5: Some(md5.try_into().unwrap()) };
     let mut check = |challenge| {
         let header = answer(challenge, PASSWORD, Some("00000001"));
-        let request = Request { method: "REGISTER", authorizations: &[header.as_bytes()] };
-        desk.check(1, request, |_| Some(kept.clone()))
+        desk.check(1, asked(&[header.as_bytes()]), |_| Some(kept.clone()))
     };
     let why = Refused::NoKey { algorithm: Algorithm::Sha256 };
     assert_eq!(check(&challenges[0]), refused(why));

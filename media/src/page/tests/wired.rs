@@ -65,6 +65,7 @@ fn registered(address: SocketAddr) -> KeptBinding {
         cseq: 1,
         refreshed_unix_ms: now_ms,
         expires_unix_ms: now_ms + 3_600_000,
+        mark: None,
     }
 }
 

@@ -49,7 +49,12 @@ pub(super) struct Device {
 
 impl Device {
     pub(super) async fn udp(server: SocketAddr, number: &str) -> Self {
-        let any = if server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
+        Self::udp_from(if server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" }, server, number)
+            .await
+    }
+
+    /// One at an address of its own.
+    pub(super) async fn udp_from(any: &str, server: SocketAddr, number: &str) -> Self {
         let socket = UdpSocket::bind(any).await.unwrap();
         socket.connect(server).await.unwrap();
         let local = socket.local_addr().unwrap();

@@ -6,6 +6,7 @@ mod device;
 mod machine;
 mod registering;
 mod stale;
+mod strangers;
 mod torture;
 
 use std::collections::BTreeMap;

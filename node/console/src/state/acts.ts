@@ -2,7 +2,7 @@
 // always an argument, named by the button that was pressed; there is no default.
 
 import type { Activation, Mode, Plan, Step, Target, Zone } from '../contract';
-import { named, word } from '../words/i18n.svelte';
+import { named, namedInBoth, wordInBoth, type Both } from '../words/i18n.svelte';
 import { clicks, type Click } from './clicks.svelte';
 import { live } from './live.svelte';
 
@@ -21,6 +21,11 @@ export function siteName(id: string): string {
   return site ? named(site) : id;
 }
 
+function siteInBoth(id: string): Both {
+  const site = live.site(id);
+  return site ? namedInBoth(site) : { zh: id, en: id };
+}
+
 export function launch(plan: Plan, site: string, mode: Mode): Click {
   return clicks.send(
     place.launch(plan.id, site),
@@ -28,7 +33,9 @@ export function launch(plan: Plan, site: string, mode: Mode): Click {
     { site, mode },
     {
       key: 'what.launch',
-      params: { mode: word('mode', mode), plan: named(plan), site: siteName(site) },
+      params: {
+        mode: wordInBoth('mode', mode), plan: namedInBoth(plan), site: siteInBoth(site),
+      },
     },
   );
 }
@@ -38,18 +45,22 @@ export function abort(site: string, run: Activation): Click {
     place.run(run.id),
     `/api/v1/activations/${enc(run.id)}/abort`,
     { site, mode: run.mode },
-    { key: 'what.abort', params: { plan: named(run), site: siteName(site) } },
+    { key: 'what.abort', params: { plan: namedInBoth(run), site: siteInBoth(site) } },
   );
 }
 
-export function answer(site: string, run: Activation, step: Step, yes: boolean, said: string) {
+export function answer(site: string, run: Activation, step: Step, yes: boolean) {
   return clicks.send(
     place.question(run.id, step.id),
     `/api/v1/activations/${enc(run.id)}/confirm`,
     { site, mode: run.mode, step: step.id, yes },
     {
       key: 'what.confirm',
-      params: { answer: said, plan: named(run), site: siteName(site) },
+      params: {
+        answer: wordInBoth('runs', yes ? 'answerYes' : 'answerNo'),
+        plan: namedInBoth(run),
+        site: siteInBoth(site),
+      },
     },
   );
 }
@@ -59,7 +70,7 @@ export function repeat(site: string, run: Activation, step: Step, target: Target
     place.target(run.id, step.id, target.zone),
     `/api/v1/activations/${enc(run.id)}/repeat`,
     { site, mode: run.mode, step: step.id, zone: target.zone, attempt: nextAttempt(target) },
-    { key: 'what.repeat', params: { zone: named(target), plan: named(run) } },
+    { key: 'what.repeat', params: { zone: namedInBoth(target), plan: namedInBoth(run) } },
   );
 }
 
@@ -73,7 +84,7 @@ export function page(zone: Zone, audio: string, times: number, mode: Mode): Clic
     place.zone(zone.id),
     `/api/v1/zones/${enc(zone.id)}/page`,
     { audio, repeat: times, mode },
-    { key: 'what.page', params: { zone: named(zone), mode: word('mode', mode) } },
+    { key: 'what.page', params: { zone: namedInBoth(zone), mode: wordInBoth('mode', mode) } },
   );
 }
 
@@ -82,6 +93,6 @@ export function stop(zone: Zone, mode: Mode): Click {
     place.zone(zone.id),
     `/api/v1/zones/${enc(zone.id)}/stop`,
     { mode },
-    { key: 'what.stop', params: { zone: named(zone) } },
+    { key: 'what.stop', params: { zone: namedInBoth(zone) } },
   );
 }

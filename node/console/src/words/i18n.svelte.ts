@@ -8,11 +8,19 @@ import { span as spanIn } from './time';
 import { zh, type Key } from './zh';
 
 export type { Key };
-export type Params = Record<string, string | number>;
+/** For words that are kept and may be read in another language than they were made in. */
+export interface Both {
+  zh: string;
+  en: string;
+}
+export type Params = Record<string, string | number | Both>;
 
 export function t(key: Key, params: Params = {}): string {
   const text: string = (prefs.lang === 'zh' ? zh : en)[key];
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
+    const param = params[name] ?? whole;
+    return typeof param === 'object' ? param[prefs.lang] : String(param);
+  });
 }
 
 /** A word from a closed list of the node's, such as a state or a grade. */
@@ -24,6 +32,15 @@ export function word(list: string, value: string | null): string {
 /** A name in the reader's language; the other one where it is lacking. */
 export function named(thing: { name_zh: string; name_en: string | null }): string {
   return (prefs.lang === 'en' && thing.name_en) || thing.name_zh;
+}
+
+export function wordInBoth(list: string, value: string): Both {
+  const key = `${list}.${value}` as Key;
+  return key in zh ? { zh: zh[key], en: en[key] } : { zh: value, en: value };
+}
+
+export function namedInBoth(thing: { name_zh: string; name_en: string | null }): Both {
+  return { zh: thing.name_zh, en: thing.name_en || thing.name_zh };
 }
 
 /** One half of "中文 / English". */

@@ -1,6 +1,6 @@
 //! The one task that looks at everything, at most four times a second, and
-//! publishes what changed. Streams cost it nothing; without a single browser it
-//! still keeps the mirrors of other sites fresh.
+//! publishes what changed. Streams cost it nothing. It refuses to wait for a
+//! disk: what journals tell, it finds where the mirrors' task has left it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +13,6 @@ use weir_model::fact::FactId;
 use super::hub::LINES;
 use crate::api::journal;
 use crate::web::Web;
-use crate::web::mirrors::Mirrors;
 use crate::web::reach::Reach;
 use crate::web::view::overview::Overview;
 use crate::web::view::{overview, zones};
@@ -24,9 +23,6 @@ const APART: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_millis(500);
 /// Ages and round trips alone are worth an event this often.
 const AGES: Duration = Duration::from_secs(5);
-/// Journals of other sites are looked into this often even when nothing says
-/// that they grew: what arrives late may not be among the newest facts.
-const SWEEP: Duration = Duration::from_secs(2);
 
 const OVERVIEW: u8 = 0;
 const SITE: u8 = 1;
@@ -34,41 +30,33 @@ const ZONES: u8 = 2;
 
 struct Producer {
     web: Arc<Web>,
-    mirrors: Mirrors,
     known: BTreeSet<FactId>,
     /// The overview last published, and when.
     overview: Option<(String, Instant)>,
     /// The boards last published, by site, without their ages.
     boards: BTreeMap<String, String>,
-    swept: Option<Instant>,
 }
 
 pub(crate) async fn produce(web: Arc<Web>) {
-    let (stop, node) = (web.stop.clone(), web.node.clone());
-    let (mut site, mut agreed) = (node.site.view(), node.consensus.view());
-    let mut producer = Producer {
-        mirrors: Mirrors::new(node.clone()),
-        web,
-        known: BTreeSet::new(),
-        overview: None,
-        boards: BTreeMap::new(),
-        swept: None,
-    };
+    let stop = web.stop.clone();
+    let (mut site, mut agreed) = (web.node.site.view(), web.node.consensus.view());
+    let mut seen = web.seen.subscribe();
+    let mut producer =
+        Producer { web, known: BTreeSet::new(), overview: None, boards: BTreeMap::new() };
     loop {
         let began = Instant::now();
-        let grown = site.has_changed().unwrap_or(true) || agreed.has_changed().unwrap_or(true);
         // Marked as seen before it is read: what comes meanwhile is looked at
         // again.
         site.mark_unchanged();
         agreed.mark_unchanged();
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = producer.look(grown) => {}
-        }
+        seen.mark_unchanged();
+        producer.look();
+        producer.web.looked.beat();
         let next = async {
             tokio::select! {
                 changed = site.changed() => changed.is_ok(),
                 changed = agreed.changed() => changed.is_ok(),
+                changed = seen.changed() => changed.is_ok(),
                 () = sleep(LOOK) => true,
             }
         };
@@ -89,22 +77,22 @@ fn json(value: &impl Serialize) -> Option<String> {
 }
 
 impl Producer {
-    async fn look(&mut self, grown: bool) {
-        let sweep = self.swept.is_none_or(|at| at.elapsed() >= SWEEP);
-        if (grown || sweep) && (self.mirrors.follow().await || self.swept.is_none()) {
-            self.web.seen.send_replace(Arc::new(self.mirrors.seen()));
-        }
-        if sweep {
-            self.swept = Some(Instant::now());
-        }
+    fn look(&mut self) {
         let reach = overview::reach(&self.web.node, &self.web.listening);
         self.overview(&overview::overview(&self.web.node, &reach));
-        self.boards(&reach);
+        // Before that an empty board would say that nothing runs.
+        if self.web.seen.borrow().is_some() {
+            self.boards(&reach);
+            self.zones();
+        }
+        self.journal();
+    }
+
+    fn zones(&mut self) {
         let (directory, seen) = (self.web.directory(), self.web.seen_now());
         if let Some(data) = json(&zones::zones(&directory, &seen, &self.web.wired)) {
             self.web.events.replace(ZONES, "", "zones", data);
         }
-        self.journal();
     }
 
     fn overview(&mut self, now: &Overview) {

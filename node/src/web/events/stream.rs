@@ -1,6 +1,7 @@
 //! One browser's stream of events (Server-Sent Events, WHATWG HTML §9.2). A
 //! reader that falls behind is cut, not buffered: it comes back by itself and
-//! resumes where it was.
+//! resumes where it was. It refuses to pass for alive when nothing new is looked
+//! for any more.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -16,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::Frame;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::hub::{Event, Opening};
 use crate::api::Problem;
@@ -23,6 +25,10 @@ use crate::web::Web;
 use crate::web::session::Session;
 
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// Nothing looked at for so long: what streams tell is no longer so.
+const FROZEN: Duration = Duration::from_secs(10);
+/// How long a stream waits for the place of the one that it displaced.
+const PLACE: Duration = Duration::from_secs(1);
 /// Pieces that may wait for the socket.
 const QUEUE: usize = 8;
 /// How long a piece may wait for room: then nobody reads.
@@ -74,21 +80,28 @@ pub(crate) async fn stream(
     Extension(session): Extension<Session>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let place = web.streams.clone().try_acquire_owned().map_err(|_| Problem::streams_full())?;
+    if !web.looked.is_within(FROZEN) {
+        let detail = "本节点的显示已停滞；请连接另一节点，并重启此节点 / what this node shows stands \
+                      still; use another node, and restart this one";
+        return Err(Problem::busy(detail));
+    }
+    let told = web.sessions.listen(&session).ok_or_else(Problem::not_signed_in)?;
+    let listens = told.clone().drop_guard();
+    let place = timeout(PLACE, web.streams.clone().acquire_owned()).await;
+    let place = place.ok().and_then(Result::ok).ok_or_else(Problem::streams_full)?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let last = last.filter(|id| !id.is_empty());
     let opening = web.events.open(last);
     let (feed, fed) = mpsc::channel(QUEUE);
-    let ended = session.ended.clone();
     let (tasks, stop) = (web.tasks.clone(), web.stop.clone());
     tasks.spawn(async move {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = ended.cancelled() => {}
+            () = told.cancelled() => {}
             // However it ends, the browser comes back and resumes.
             _ = run(&web, &session, opening, &feed) => {}
         }
-        drop(place);
+        drop((place, listens));
     });
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     Ok(([kind], Body::new(Fed(fed))).into_response())
@@ -125,7 +138,9 @@ async fn run(
                 if !web.sessions.still(session, &view.state) {
                     return Err(Ended::SignedOut);
                 }
-                send(feed, ": still here\n\n".into()).await?;
+                if web.looked.is_within(FROZEN) {
+                    send(feed, ": still here\n\n".into()).await?;
+                }
             }
             () = feed.closed() => return Err(Ended::Gone),
         }

@@ -14,7 +14,8 @@ use crate::web::mirrors::SiteSeen;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct SiteBoard {
     pub(crate) site: String,
-    /// Since anything was last heard of the site; 0 for our own.
+    /// Since anything was last heard of the site; 0 for our own. `None`: never,
+    /// or there may be more than is shown.
     pub(crate) age_ms: Option<u64>,
     pub(crate) activations: Vec<Activation>,
 }
@@ -90,9 +91,9 @@ struct Attempt {
 }
 
 impl SiteBoard {
-    /// The same but for its age.
+    /// The same but for how much its age is.
     pub(crate) fn essence(&self) -> Self {
-        Self { age_ms: None, ..self.clone() }
+        Self { age_ms: self.age_ms.map(|_| 0), ..self.clone() }
     }
 }
 
