@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use weir_model::directory::Directory;
 use weir_model::fact::{
@@ -27,8 +27,6 @@ use crate::types::Runtime;
 const MAIL: usize = 1024;
 /// Answers that may be owed for one intent; a retry replaces the oldest.
 const OWED: usize = 8;
-/// A disk that hangs for longer silences no siren: what happens goes on unrecorded.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the task sleeps when nothing is due.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -350,13 +348,7 @@ impl<D: Disk, E: Effects> Driver<D, E> {
             return;
         }
         let seen = self.agreed.borrow().applied;
-        let append = self.journal.append(bodies, (self.settings.wall)(), seen, &[]);
-        let Ok(appended) = timeout(PATIENCE, append).await else {
-            tracing::error!("UNRECORDED: the journal's disk hangs / 日志磁盘无响应");
-            self.unrecorded = true;
-            return;
-        };
-        match appended {
+        match self.journal.append(bodies, (self.settings.wall)(), seen, &[]).await {
             Ok(written) => {
                 for one in written {
                     self.heard_of_sounds(&one.fact);
