@@ -8,12 +8,16 @@ cd "$(dirname "$0")/../.."
 
 # RocksDB and its bindings, the linker, and what the media worker is built with.
 build=(clang g++ git libclang-dev libgstreamer-plugins-base1.0-dev libgstreamer1.0-dev make pkg-config)
-# What the media worker decodes with, and the voice that speaks texts.
-run=(espeak-ng gstreamer1.0-libav gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
+# What the media worker decodes with and is bounded by (prlimit), the voice that
+# speaks texts; the demo's children end with it (setpriv).
+run=(espeak-ng gstreamer1.0-libav gstreamer1.0-plugins-base gstreamer1.0-plugins-good util-linux)
 # A browser and its Chinese letters; the power-cut test's disk image; address and
-# link tools for the stories.
+# link tools for the stories; recordings in many formats (gst-launch), and `kill`.
 # The fuzzers need nothing more: libFuzzer comes with its crate.
-test=(chromium e2fsprogs fonts-wqy-microhei iproute2 mount prometheus util-linux)
+test=(
+    chromium e2fsprogs fonts-wqy-microhei gstreamer1.0-tools iproute2 mount procps prometheus
+    util-linux
+)
 # The peer that benchmarks are held against.
 bench=(etcd-server iproute2 util-linux)
 

@@ -16,10 +16,24 @@ const LOOK: Duration = Duration::from_millis(5);
 pub async fn eventually<T>(
     what: &str,
     patience: Duration,
+    condition: impl AsyncFnMut() -> Result<T>,
+) -> Result<T> {
+    eventually_every(LOOK, what, patience, condition).await
+}
+
+/// As [`eventually`], looking less often, where the looking itself would disturb
+/// what is looked at.
+///
+/// # Errors
+/// When `patience` ran out; names `what` and the last thing missing.
+pub async fn eventually_every<T>(
+    look: Duration,
+    what: &str,
+    patience: Duration,
     mut condition: impl AsyncFnMut() -> Result<T>,
 ) -> Result<T> {
     let deadline = Instant::now() + patience;
-    let mut ticks = interval(LOOK);
+    let mut ticks = interval(look);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut missing = anyhow!("not looked at even once");
     loop {
