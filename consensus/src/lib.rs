@@ -10,6 +10,8 @@ mod reconcile;
 pub mod site;
 mod status;
 pub mod store;
+#[doc(hidden)]
+pub mod trial;
 pub mod types;
 
 pub use cluster::{Consensus, ProposeError, Settings, StartError, WallClock, Wish};

@@ -32,6 +32,8 @@ mod stream;
 mod tls;
 mod token;
 mod transport;
+#[doc(hidden)]
+pub mod trial;
 
 #[cfg(test)]
 mod tests;

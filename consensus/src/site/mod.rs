@@ -11,7 +11,7 @@ mod inbox;
 mod journal;
 mod outbox;
 mod ship;
-mod wire;
+pub(crate) mod wire;
 
 pub use driver::{OpenError, Settings, Site, SiteView};
 pub use effects::{Effects, Report};

@@ -11,3 +11,4 @@ pub mod wire;
 pub use log::LogStore;
 pub use machine::{AppliedView, Machine};
 pub use snapshot::SNAPSHOT_BYTES;
+pub(crate) use snapshot::read as read_snapshot;

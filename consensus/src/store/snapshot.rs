@@ -57,7 +57,7 @@ pub(super) fn write(head: &SnapshotHead, state: &State, answers: &Answers) -> io
 }
 
 /// The head and the records of a snapshot whose hash is right.
-pub(super) fn read(bytes: &[u8]) -> io::Result<(SnapshotHead, Vec<Pair>)> {
+pub(crate) fn read(bytes: &[u8]) -> io::Result<(SnapshotHead, Vec<Pair>)> {
     let wrong = || io::Error::new(io::ErrorKind::InvalidData, "a snapshot's hash is wrong");
     let body = bytes.len().checked_sub(HASH_BYTES).ok_or_else(wrong)?;
     let (mut body, hash) = bytes.split_at(body);
