@@ -3,9 +3,11 @@
 //! passed. The same intent may arrive twice; the home site acts on it once.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -28,6 +30,9 @@ const REMEMBERED: usize = 1024;
 const TRY: Duration = Duration::from_secs(4);
 /// Between tries.
 const AGAIN: Duration = Duration::from_millis(500);
+/// Between the two copies of an intent over a satellite: not in one packet, nor in
+/// one burst of losses.
+const APART: Duration = Duration::from_millis(60);
 /// Nodes asked to hand an intent on.
 const RELAYS: usize = 2;
 
@@ -158,7 +163,7 @@ impl<D: Disk, T: Transport> Outbox<D, T> {
         if to == gate.me() {
             return gate.judge(signed.clone()).await;
         }
-        let direct = gate.ask(to, &SiteRequest::Intent(signed.clone()), TRY).await;
+        let direct = self.ask_directly(to, SiteRequest::Intent(signed.clone())).await;
         let Handed::NotDelivered(why) = direct else { return direct };
         for relay in self.relays(to) {
             let request = SiteRequest::Relay { to, signed: signed.clone() };
@@ -168,6 +173,36 @@ impl<D: Disk, T: Transport> Outbox<D, T> {
             }
         }
         Handed::NotDelivered(why)
+    }
+
+    /// Over a satellite it goes twice, a little apart: a lost packet is missed
+    /// only after a round trip, and a page must not wait for that. The site acts
+    /// once on what comes twice.
+    async fn ask_directly(&self, to: NodeId, request: SiteRequest) -> Handed {
+        let gate = &self.gate;
+        if !gate.transport().is_satellite(to) {
+            return gate.ask(to, &request, TRY).await;
+        }
+        let first = pin!(gate.ask(to, &request, TRY));
+        let second = pin!(async {
+            tokio::time::sleep(APART).await;
+            gate.ask(to, &request, TRY).await
+        });
+        let (one, other) = match select(first, second).await {
+            Either::Left((handed, second)) if !matches!(handed, Handed::Judged(_)) => {
+                (handed, second.await)
+            }
+            Either::Right((handed, first)) if !matches!(handed, Handed::Judged(_)) => {
+                (handed, first.await)
+            }
+            Either::Left((handed, _)) | Either::Right((handed, _)) => return handed,
+        };
+        match (one, other) {
+            (_, judged @ Handed::Judged(_)) => judged,
+            // Only what came neither way surely did not come.
+            (Handed::NotDelivered(_), not_delivered @ Handed::NotDelivered(_)) => not_delivered,
+            _ => Handed::Unknown,
+        }
     }
 
     fn relays(&self, to: NodeId) -> Vec<NodeId> {
