@@ -7,16 +7,18 @@ cd "$(dirname "$0")/../.."
 . ops/setup/say.sh
 
 # RocksDB and its bindings, the linker, and what the media worker is built with.
-build=(clang g++ git libclang-dev libgstreamer-plugins-base1.0-dev libgstreamer1.0-dev make pkg-config)
+build=(clang g++ git libclang-dev libgstreamer-plugins-base1.0-dev libgstreamer1.0-dev libopus-dev
+    make pkg-config)
 # What the media worker decodes with and is bounded by (prlimit), the voice that
 # speaks texts; the demo's children end with it (setpriv).
 run=(espeak-ng gstreamer1.0-libav gstreamer1.0-plugins-base gstreamer1.0-plugins-good util-linux)
 # A browser and its Chinese letters; the power-cut test's disk image; address and
-# link tools for the stories; recordings in many formats (gst-launch), and `kill`.
+# link tools for the stories; recordings in many formats (gst-launch), and `kill`;
+# telephones (baresip, sipp, and what PJSIP's Python side is installed with).
 # The fuzzers need nothing more: libFuzzer comes with its crate.
 test=(
-    chromium e2fsprogs fonts-wqy-microhei gstreamer1.0-tools iproute2 mount procps prometheus
-    util-linux
+    baresip-core chromium e2fsprogs fonts-wqy-microhei gstreamer1.0-tools iproute2 mount procps
+    prometheus python3-venv sip-tester util-linux
 )
 # The peer that benchmarks are held against.
 bench=(etcd-server iproute2 util-linux)

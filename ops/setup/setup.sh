@@ -37,7 +37,10 @@ CARGO_NET_RETRY=5 cargo fetch --locked --quiet || not_started \
     "some crates cannot be fetched; check the network or cargo's registry settings"
 fetched=$SECONDS
 bash ops/setup/rocksdb.sh
-# Only tests drive a browser and build the console anew.
-[[ $purpose != test ]] || bash ops/setup/browser.sh
+# Only tests drive a browser, build the console anew and telephone.
+if [[ $purpose == test ]]; then
+    bash ops/setup/browser.sh
+    bash ops/setup/phones.sh
+fi
 printf 'setup: %ss packages, tools and crates, %ss RocksDB\n' \
     $((fetched - started)) $((SECONDS - fetched))

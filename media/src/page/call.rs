@@ -115,6 +115,14 @@ impl<P: Phones> Carrier<P> {
                     tracing::debug!(%call, %to, why, "a loudspeaker ended the call");
                     return Event::Ended;
                 }
+                // A loudspeaker's changes are refused for us, and its keys unheard.
+                Some(
+                    CallEvent::Confirmed { .. }
+                    | CallEvent::Changed { .. }
+                    | CallEvent::Agreed { .. }
+                    | CallEvent::Declined { .. }
+                    | CallEvent::Info { .. },
+                ) => {}
                 None => return Event::Ended,
             }
         }

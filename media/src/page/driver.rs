@@ -21,7 +21,7 @@ use super::config::{Dice, PageOrder, PagerConfig, PagerError};
 use super::counters::{Tally, one};
 use super::notes::Notes;
 use super::phones::Phones;
-use crate::sip::Outgoing;
+use crate::sip::{Changes, Outgoing};
 use crate::voice::sdp::{self, Answer};
 use crate::voice::{self, First, Player, PortPair, Ports, Sounding, Stream};
 
@@ -238,6 +238,7 @@ impl<P: Phones> Driver<P> {
                 one(&self.tally.receiving);
                 (call, Event::Receiving)
             }
+            voice::Heard::Digit { .. } => return,
         };
         self.step(Input::Heard { call: CallId(call), event });
     }
@@ -297,6 +298,9 @@ impl<P: Phones> Driver<P> {
             auto_answer: speaker.profile.auto_answer,
             offer: sdp::offer(ports.address(), session, &offered),
             answer_within: ANSWER_WITHIN,
+            dial: None,
+            max_forwards: 70,
+            changes: Changes::Refuse,
         };
         let hang_up = CancellationToken::new();
         let line = Line {
@@ -338,6 +342,8 @@ impl<P: Phones> Driver<P> {
                 seq: u16::from_be_bytes(self.dice.roll()),
                 timestamp: u32::from_be_bytes(self.dice.roll()),
             },
+            // A loudspeaker has no keys.
+            ear: None,
         };
         match player.play(stream) {
             Ok(sounding) => {

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 
 use super::head::{Name, split};
 use super::message::Request;
+use super::script::SDP;
+use super::session::Session;
 
 /// The methods that a request to this node may have.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO";
 /// What we call ourselves.
 pub(super) const AGENT: &str = "Weir";
 
@@ -30,6 +32,19 @@ impl Answer {
     pub(super) fn with(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         self.fields.push(format!("{name}: {value}"));
         self
+    }
+
+    /// A session description, and how long the session lives without a word.
+    #[must_use]
+    pub(super) fn described(mut self, session: &Session, sdp: String) -> Self {
+        self.fields.extend(session.answer_fields());
+        self.carrying(sdp)
+    }
+
+    #[must_use]
+    pub(super) fn carrying(mut self, sdp: String) -> Self {
+        self.body = sdp.into_bytes();
+        if self.body.is_empty() { self } else { self.with("Content-Type", SDP) }
     }
 
     /// Words for a person, beside the reason phrase (RFC 3261 §20.43).

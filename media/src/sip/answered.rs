@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use super::message::{Method, Request};
+use super::message::Request;
 
 /// 64 × T1.
 const KEPT_MS: u64 = 32_000;
 /// Most answers kept.
-const MOST: usize = 4_096;
+const MOST: usize = 8_192;
 
 /// What makes a request the same one (RFC 3261 §17.2.3). The source belongs to
 /// it, so that nobody is handed a stranger's answer.
@@ -37,16 +37,16 @@ impl Key {
     }
 
     /// The INVITE that a CANCEL means: the same but for its method (§9.1).
-    fn invite(mut self) -> Self {
+    pub(super) fn invite(mut self) -> Self {
         self.method = "INVITE".into();
         self
     }
 }
 
 /// What makes two requests one that came by two ways (RFC 3261 §8.2.2.2).
-type Merged = (String, String, u32, String);
+pub(super) type Merged = (String, String, u32, String);
 
-fn merged(request: &Request) -> Merged {
+pub(super) fn merged(request: &Request) -> Merged {
     let Request { call_id, from_tag, cseq, method_text, .. } = request;
     (call_id.clone(), from_tag.clone(), *cseq, method_text.clone())
 }
@@ -80,23 +80,14 @@ impl Answered {
         self.given.contains_key(&cancel.invite())
     }
 
-    /// Remembers an answer. One that challenges does not count as *came
-    /// otherwise*: some devices answer it under the same CSeq.
-    pub(super) fn keep(
-        &mut self,
-        now_ms: u64,
-        key: Key,
-        request: &Request,
-        code: u16,
-        bytes: Vec<u8>,
-    ) {
+    /// Remembers an answer; `merged` for those that count as *came otherwise*.
+    /// One that challenges does not: some devices answer it under the same CSeq.
+    pub(super) fn keep(&mut self, now_ms: u64, key: Key, merged: Option<Merged>, bytes: Vec<u8>) {
         self.expire(now_ms);
         while self.given.len() >= MOST {
             let Some((_, oldest)) = self.order.pop_front() else { break };
             self.forget(&oldest);
         }
-        let counts = request.method != Method::Ack && request.to_tag.is_none() && code != 401;
-        let merged = counts.then(|| merged(request));
         if let Some(merged) = &merged {
             self.merged.insert(merged.clone(), key.clone());
         }

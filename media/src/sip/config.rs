@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use sha2::{Digest, Sha256};
-use weir_signaling::digest::RealmError;
+use weir_signaling::digest::{Algorithm, RealmError};
 
 /// What a site's SIP node is told.
 #[derive(Debug, Clone)]
@@ -15,14 +15,21 @@ pub struct SipConfig {
     pub listen: SocketAddr,
     /// Where the numbers and their passwords are good, such as `weir`.
     pub realm: String,
+    /// What telephones are challenged with; some give up at anything but MD5.
+    pub algorithms: Vec<Algorithm>,
     pub limits: SipLimits,
 }
 
 /// Bounds, each with what happens beyond it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SipLimits {
-    /// Calls under way at once; one more is refused with [`super::CallError::TooMany`].
+    /// Legs under way at once; one more is refused with [`super::CallError::TooMany`],
+    /// or 503 to whoever calls.
     pub calls: usize,
+    /// Calls that one number makes at once; one more is answered 486.
+    pub calls_per_number: usize,
+    /// The session interval that is offered and at most agreed to (RFC 4028).
+    pub session_s: u32,
     /// Messages a second from one source (an IPv4 address, an IPv6 /64), over all
     /// its connections together; more are dropped unread over UDP and read later
     /// over TCP.
@@ -50,7 +57,9 @@ pub struct SipLimits {
 impl Default for SipLimits {
     fn default() -> Self {
         Self {
-            calls: 256,
+            calls: 2_000,
+            calls_per_number: 8,
+            session_s: 1_800,
             messages_per_s: 500,
             messages_burst: 1_000,
             guesses: 20,

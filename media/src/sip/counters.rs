@@ -1,6 +1,8 @@
 //! What happened, counted. Refuses to know who shows it: plain numbers, which
 //! only grow, except those named `now`.
 
+use super::call::CallEvent;
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// A reading of all counters.
@@ -31,6 +33,7 @@ counters! {
     requests_ack,
     requests_bye,
     requests_cancel,
+    requests_info,
     requests_other,
     /// The same request again, given the same answer again.
     retransmissions,
@@ -79,6 +82,18 @@ counters! {
     registrations_expired,
     /// Live registrations.
     registrations_now,
+    /// Calls that telephones made, that we answered, and that we or they ended
+    /// before.
+    calls_in,
+    calls_in_answered,
+    calls_in_refused,
+    calls_in_cancelled,
+    /// Refused with 503 or 486 because too many were under way.
+    calls_in_too_many,
+    /// Requests with the tags of a call, from where that call does not come from.
+    calls_strangers,
+    /// INVITEs within a call that its far side sent and we answered with 200.
+    calls_renewed,
     calls_started,
     calls_answered,
     calls_refused,
@@ -89,11 +104,50 @@ counters! {
     calls_crossed,
     /// Second answers to one call, ended at once.
     calls_forked,
-    /// Calls under way.
+    /// Things told of a call that its owner was too slow to take.
+    calls_untold,
+    /// Legs under way.
     calls_now,
+    messages_sent,
+    /// Answered with 2xx.
+    messages_taken,
     /// Dialogs of an earlier life that were ended, or tried to be.
     stale_ended,
     stale_failed,
+}
+
+impl Tally {
+    /// A final answer we gave.
+    pub(super) fn answered(&self, code: u16) {
+        match code / 100 {
+            2 => self.answered_2xx.one(),
+            4 => self.answered_4xx.one(),
+            _ => self.answered_5xx.one(),
+        }
+    }
+
+    /// A final answer to an INVITE that its leg gave; `first`: to the one that
+    /// began it.
+    pub(super) fn invited(&self, code: u16, first: bool) {
+        match code {
+            200 if first => self.calls_in_answered.one(),
+            200 => self.calls_renewed.one(),
+            487 if first => self.calls_in_cancelled.one(),
+            _ if first => self.calls_in_refused.one(),
+            _ => {}
+        }
+    }
+
+    /// What a call's owner is told.
+    pub(super) fn told(&self, event: &CallEvent, incoming: bool) {
+        match event {
+            CallEvent::Answered { .. } => self.calls_answered.one(),
+            CallEvent::Refused { .. } => self.calls_refused.one(),
+            CallEvent::Silent => self.calls_silent.one(),
+            CallEvent::Ended { .. } if !incoming => self.calls_ended_far.one(),
+            _ => {}
+        }
+    }
 }
 
 /// One number that any task may raise.

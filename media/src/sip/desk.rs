@@ -20,10 +20,6 @@ use super::throttle::{Key, Throttle, origin};
 
 /// Most sources whose wrong passwords are counted one by one.
 const GUESSERS: usize = 4_096;
-/// What we say to a phone that calls.
-const NO_CALLS_YET: &str = "本版本尚不接受话机呼入，后续版本支持；请改用控制台 / this version takes no \
-                            calls from telephones yet, a later one will; use the console";
-
 /// What a desk looks up while it answers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Books<'a> {
@@ -54,7 +50,8 @@ impl Desk {
         };
         let every_s = limits.guess_every_s.max(1);
         Ok(Self {
-            digest: Authenticator::new(realm.clone(), NonceLimits::default()),
+            digest: Authenticator::new(realm.clone(), NonceLimits::default())
+                .offering(&config.algorithms),
             registrar: Registrar::new(registrar),
             guesses: Throttle::new(limits.guesses, 1000 / u64::from(every_s), GUESSERS),
             guess_every_s: every_s,
@@ -85,18 +82,16 @@ impl Desk {
             Method::Options => Answer::new(200, "OK")
                 .with("Allow", ALLOW)
                 .with("Accept", "application/sdp")
-                .with("Supported", "path"),
+                .with("Supported", "path, timer"),
             Method::Register => {
                 return match self.user(now_ms, source, request, books, dice) {
                     Ok(user) => self.register(now_ms, source, request, user, books),
                     Err(answer) => (answer, false),
                 };
             }
-            Method::Invite => match self.user(now_ms, source, request, books, dice) {
-                Ok(_user) => Answer::new(480, "Temporarily Unavailable").warn(NO_CALLS_YET),
-                Err(answer) => answer,
-            },
-            Method::Bye | Method::Cancel | Method::Ack => {
+            // The hub asks [`user`](Self::user) first.
+            Method::Invite => Answer::new(480, "Temporarily Unavailable"),
+            Method::Bye | Method::Cancel | Method::Ack | Method::Info => {
                 Answer::new(481, "Call/Transaction Does Not Exist")
             }
             Method::Unserved => Answer::new(405, "Method Not Allowed").with("Allow", ALLOW),
@@ -106,7 +101,7 @@ impl Desk {
     }
 
     /// Whom digest accepts, or what to answer instead.
-    fn user(
+    pub(super) fn user(
         &mut self,
         now_ms: u64,
         source: Source,

@@ -9,37 +9,42 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
-use weir_signaling::registrar::{Binding, BindingView, Contact, Source, Transport as Over};
+use weir_signaling::registrar::{BindingView, Contact, Source, Transport as Over};
 
 use super::answered::Answered;
-use super::call::{Call, CallError, CallEvent, DialogNote, Ended, Outgoing};
+use super::call::{
+    Call, CallError, CallEvent, DialogNote, Ended, Incoming, MessageError, Outgoing,
+};
 use super::config::{Account, Accounts, SipConfig};
 use super::counters::Tally;
 use super::desk::Desk;
 use super::dice::Dice;
-use super::head::BODY_MAX;
 use super::kept::{KeptBinding, Transport};
-use super::leg::{Leg, Output};
+use super::legs::{Legs, Open};
+use super::line::{Deed, Line, Output};
 use super::message::Message;
-use super::script::{Script, Way, answer_by_yourself};
+use super::placing::{Text, Texts};
 use super::stale::Stale;
-use super::wire::{Flow, Hop, Wire, kept};
+use super::texting::Texting;
+use super::wire::{Flow, Wire, kept};
 
-/// Events a call may have that nobody took yet: more than one call ever has.
-const EVENTS: usize = 24;
+/// Events a call may have that nobody took yet.
+pub(super) const EVENTS: usize = 48;
+/// Places of them that are kept for what an owner must hear.
+const EVENTS_SPARE: usize = 16;
 /// Bindings are published at most this often.
 const PUBLISH_MS: u64 = 100;
 /// How often calls whose owner is gone are looked for.
 const SWEEP_MS: u64 = 500;
 /// How long calls may take to end when the node stops.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
+/// Before that ends, those that wait for an ACK are hung up without it.
+const INSIST_AFTER: Duration = Duration::from_millis(500);
 /// Calls that are over, per call that may be under way; they only acknowledge
 /// late answers.
 const LATE_PER_CALL: usize = 4;
-/// Most dialogs of an earlier life being ended at once.
-const STALE_MAX: usize = 1_024;
 /// Longest number or name.
-const TEXT_MAX: usize = 256;
+pub(super) const TEXT_MAX: usize = 256;
 
 /// Milliseconds since 1970 as they were at start, and from then on monotonic.
 #[derive(Debug, Clone, Copy)]
@@ -97,19 +102,11 @@ pub(super) struct Letter {
 #[derive(Debug)]
 pub(super) enum Order {
     Call { call: Box<Outgoing>, told: oneshot::Sender<Result<Call, CallError>> },
+    CallAll { call: Box<Outgoing>, told: oneshot::Sender<Result<Vec<Call>, CallError>> },
+    Message { message: Box<Text>, told: oneshot::Sender<Result<u16, MessageError>> },
+    Deed { call: u64, deed: Deed },
     HangUp { call: u64, told: Option<oneshot::Sender<()>> },
     EndStale { note: Box<DialogNote>, told: oneshot::Sender<Ended> },
-}
-
-/// A call as the hub holds it.
-#[derive(Debug)]
-pub(super) struct Live {
-    pub(super) leg: Leg,
-    pub(super) hop: Hop,
-    /// Until the last event.
-    events: Option<mpsc::Sender<CallEvent>>,
-    /// Who waits for its end.
-    told: Vec<oneshot::Sender<()>>,
 }
 
 /// What a hub is made of.
@@ -123,15 +120,17 @@ pub(super) struct Parts {
     pub(super) bindings: watch::Sender<Arc<Vec<KeptBinding>>>,
     /// For the calls it gives out.
     pub(super) orders: mpsc::WeakSender<Order>,
+    /// Where calls that telephones make are handed on.
+    pub(super) arrivals: mpsc::Sender<Incoming>,
 }
 
 pub(super) struct Hub {
     pub(super) parts: Parts,
     pub(super) tally: Arc<Tally>,
     pub(super) answered: Answered,
-    pub(super) live: BTreeMap<u64, Live>,
-    pub(super) by_call_id: BTreeMap<String, u64>,
+    pub(super) legs: Legs,
     pub(super) stale: Vec<Stale>,
+    pub(super) texts: Texts,
     last_call: u64,
     /// The numbers as they are now; those before them are struck off already.
     pub(super) admitted: Arc<Accounts>,
@@ -142,6 +141,8 @@ pub(super) struct Hub {
     pub(super) changed: bool,
     published_ms: u64,
     swept_ms: u64,
+    /// When the next registration runs out.
+    expiry_ms: Option<u64>,
 }
 
 impl Hub {
@@ -153,15 +154,16 @@ impl Hub {
             parts,
             tally,
             answered: Answered::default(),
-            live: BTreeMap::new(),
-            by_call_id: BTreeMap::new(),
+            legs: Legs::default(),
             stale: Vec::new(),
+            texts: BTreeMap::new(),
             last_call: 0,
             admitted,
             stem,
             changed: true,
             published_ms: 0,
             swept_ms: 0,
+            expiry_ms: None,
         };
         hub.restore(kept);
         hub
@@ -197,6 +199,7 @@ impl Hub {
         for (number, bindings) in by_number {
             self.parts.desk.restore(now_ms, &number, bindings);
         }
+        self.note_expiry();
         self.publish(now_ms);
     }
 
@@ -236,6 +239,7 @@ impl Hub {
         let now_ms = self.parts.clock.now_ms();
         let desk = &mut self.parts.desk;
         self.changed |= desk.strike_off(now_ms, &before, &self.admitted, &self.tally);
+        self.note_expiry();
     }
 
     /// Ends all calls; late answers and BYEs are still taken.
@@ -246,11 +250,15 @@ impl Hub {
     ) {
         orders.close();
         while orders.try_recv().is_ok() {}
-        let by = Instant::now() + STOP_WITHIN;
-        let calls: Vec<u64> = self.live.keys().copied().collect();
-        calls.into_iter().for_each(|call| self.hang_up(call, None));
-        while self.live.values().any(|live| !live.leg.is_over()) {
-            let wake = self.parts.clock.at(self.next_ms()).min(by);
+        let (by, insist) = (Instant::now() + STOP_WITHIN, Instant::now() + INSIST_AFTER);
+        let mut insisted = false;
+        self.legs.ids().into_iter().for_each(|call| self.hang_up(call, None));
+        while self.legs.under_way() > 0 {
+            if Instant::now() >= insist && !std::mem::replace(&mut insisted, true) {
+                self.legs.ids().into_iter().for_each(|call| self.hang_up(call, None));
+            }
+            let soon = if insisted { by } else { insist };
+            let wake = self.parts.clock.at(self.next_ms()).min(soon);
             if let Ok(Some(letter)) = timeout_at(wake, inputs.recv()).await {
                 self.take(letter);
             }
@@ -268,21 +276,23 @@ impl Hub {
     }
 
     fn next_ms(&self) -> u64 {
-        let legs = self.live.values().map(|live| live.leg.next_ms()).min();
         let stale = self.stale.iter().map(Stale::next_ms).min();
-        let bindings = self.parts.desk.registrar().next_expiry_ms();
+        let texts = self.texts.values().map(Texting::next_ms).min();
         let publish = self.changed.then_some(self.published_ms + PUBLISH_MS);
-        let sweep = (!self.live.is_empty()).then_some(self.swept_ms + SWEEP_MS);
-        let all = [legs, stale, bindings, publish, sweep].into_iter().flatten();
-        all.min().unwrap_or(u64::MAX)
+        let sweep = (self.legs.under_way() > 0).then_some(self.swept_ms + SWEEP_MS);
+        let all = [self.legs.next_ms(), stale, texts, self.expiry_ms, publish, sweep];
+        all.into_iter().flatten().min().unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn note_expiry(&mut self) {
+        self.expiry_ms = self.parts.desk.registrar().next_expiry_ms();
     }
 
     fn tick(&mut self) {
         let now_ms = self.parts.clock.now_ms();
-        let due = self.live.iter().filter(|(_, live)| live.leg.next_ms() <= now_ms);
-        let due: Vec<u64> = due.map(|(call, _)| *call).collect();
-        for call in due {
-            self.with_leg(call, |leg| leg.tick(now_ms));
+        while let Some(call) = self.legs.take_due(now_ms) {
+            self.with_leg(call, |line| line.tick(now_ms));
+            self.legs.forget_done(call, now_ms);
         }
         for stale in self.stale.iter_mut().filter(|stale| stale.next_ms() <= now_ms) {
             if let Some(bytes) = stale.tick(now_ms) {
@@ -293,8 +303,15 @@ impl Hub {
             }
         }
         self.stale.retain(|stale| !stale.is_over());
-        if self.parts.desk.registrar().next_expiry_ms().is_some_and(|at| at <= now_ms) {
+        for text in self.texts.values_mut().filter(|text| text.next_ms() <= now_ms) {
+            if let Some(bytes) = text.tick(now_ms) {
+                self.parts.wire.send(text.hop, bytes);
+            }
+        }
+        self.texts.retain(|_, text| !text.is_over());
+        if self.expiry_ms.is_some_and(|at| at <= now_ms) {
             self.changed |= self.parts.desk.expire(now_ms, &self.tally);
+            self.note_expiry();
         }
         if self.changed && self.published_ms + PUBLISH_MS <= now_ms {
             self.publish(now_ms);
@@ -308,165 +325,84 @@ impl Hub {
     fn sweep(&mut self, now_ms: u64) {
         self.swept_ms = now_ms;
         self.answered.expire(now_ms);
-        let dropped = self.live.iter().filter(|(_, live)| {
-            live.events.as_ref().is_some_and(mpsc::Sender::is_closed) && !live.leg.is_over()
-        });
-        let dropped: Vec<u64> = dropped.map(|(call, _)| *call).collect();
-        dropped.into_iter().for_each(|call| self.hang_up(call, None));
-        let late = self.live.values().filter(|live| live.leg.is_over()).count();
-        let mut too_many = late.saturating_sub(self.parts.config.limits.calls * LATE_PER_CALL);
-        self.live.retain(|_, live| {
-            if live.leg.is_over() && too_many > 0 {
-                too_many -= 1;
-                return false;
-            }
-            !live.leg.is_done(now_ms)
-        });
-        let live = &self.live;
-        self.by_call_id.retain(|_, call| live.contains_key(call));
+        self.legs.dropped().into_iter().for_each(|call| self.hang_up(call, None));
+        self.legs.trim(self.parts.config.limits.calls * LATE_PER_CALL);
     }
 
-    /// Calls that are not over.
-    fn under_way(&self) -> usize {
-        self.live.values().filter(|live| !live.leg.is_over()).count()
-    }
-
-    fn order(&mut self, order: Order) {
-        match order {
-            Order::Call { call, told } => {
-                let made = self.call(&call);
-                if let Err(Ok(_unwanted)) = told.send(made) {
-                    // Dropped with its owner: the sweep hangs it up.
-                }
-            }
-            Order::HangUp { call, told } => self.hang_up(call, told),
-            Order::EndStale { note, told } => self.end_stale(&note, told),
-        }
-    }
-
-    fn call(&mut self, call: &Outgoing) -> Result<Call, CallError> {
-        let limits = &self.parts.config.limits;
-        if self.under_way() >= limits.calls {
-            return Err(CallError::TooMany(limits.calls));
-        }
-        let texts = [&call.to, &call.from, &call.from_name];
-        if call.offer.len() > BODY_MAX || texts.iter().any(|text| text.len() > TEXT_MAX) {
-            return Err(CallError::TooLarge);
-        }
-        let orders = self.parts.orders.upgrade().ok_or(CallError::Stopped)?;
-        let (hop, way) = self.way(&call.to)?;
-        let now_ms = self.parts.clock.now_ms();
+    pub(super) fn next_id(&mut self) -> u64 {
         self.last_call += 1;
-        let id = self.last_call;
-        let realm = &self.parts.config.realm;
-        let fields = answer_by_yourself(call.auto_answer, realm);
-        let stem = format!("{}.{id:x}", self.stem);
-        let secrets = [self.parts.dice.text(), self.parts.dice.text()];
-        let script = Script::new(call, &way, realm, stem, secrets);
-        self.by_call_id.insert(script.call_id.clone(), id);
-        let within_ms = u64::try_from(call.answer_within.as_millis()).unwrap_or(u64::MAX);
-        let (leg, out) = Leg::new(now_ms, script, &fields, call.offer.clone(), within_ms);
-        let (told, events) = mpsc::channel(EVENTS);
-        self.live.insert(id, Live { leg, hop, events: Some(told), told: Vec::new() });
-        self.tally.calls_started.one();
-        self.carry_out(id, out);
-        Ok(Call { id, events, orders, note: None })
+        self.last_call
     }
 
-    /// Where a number is called: the first of its contacts that can be reached.
-    fn way(&self, number: &str) -> Result<(Hop, Way), CallError> {
-        let now_ms = self.parts.clock.now_ms();
-        let bindings = self.parts.desk.reach(now_ms, number);
-        if bindings.is_empty() {
-            return Err(CallError::NotRegistered(number.into()));
-        }
-        let open = |binding: &&Binding| {
-            let (hop, local) = self.parts.wire.way(binding)?;
-            let way = Way {
-                transport: kept(binding.source.transport)?,
-                address: binding.source.address,
-                uri: binding.contact.uri().into(),
-                route: binding.path.clone(),
-                local,
-            };
-            Some((hop, way))
-        };
-        bindings.iter().find_map(open).ok_or_else(|| CallError::Unreachable(number.into()))
+    /// What the branches of this one begin with.
+    pub(super) fn stem_of(&self, id: u64) -> String {
+        format!("{}.{id:x}", self.stem)
     }
 
-    fn hang_up(&mut self, call: u64, told: Option<oneshot::Sender<()>>) {
-        let now_ms = self.parts.clock.now_ms();
-        if let Some(live) = self.live.get_mut(&call) {
-            live.told.extend(told);
-            // Whoever hangs up wants to hear no more.
-            live.events = None;
-            self.with_leg(call, |leg| leg.hang_up(now_ms));
-        }
-    }
-
-    fn end_stale(&mut self, note: &DialogNote, told: oneshot::Sender<Ended>) {
-        let now_ms = self.parts.clock.now_ms();
-        let hop = match note.transport {
-            Transport::Udp => {
-                Some((Hop::Udp(note.address), self.parts.wire.seen_from(note.address)))
-            }
-            // Over the connection it has now, if it came back.
-            Transport::Tcp => {
-                let bindings = self.parts.desk.reach(now_ms, &note.number);
-                let tcp = bindings.iter().filter(|b| {
-                    b.source.transport == Over::Tcp && b.source.address.ip() == note.address.ip()
-                });
-                tcp.filter_map(|binding| self.parts.wire.way(binding)).next()
-            }
-        };
-        let Some((hop, local)) = hop.filter(|_| self.stale.len() < STALE_MAX) else {
-            self.tally.stale_failed.one();
-            let _nobody_waits = told.send(Ended::Unreachable);
-            return;
-        };
-        self.last_call += 1;
-        let stem = format!("{}.{:x}", self.stem, self.last_call);
-        let script = Script::stale(note, local, stem);
-        let stale = Stale::new(now_ms, note, script, hop, told);
-        self.parts.wire.send(hop, stale.bytes());
-        self.stale.push(stale);
+    /// Whose branch it is.
+    pub(super) fn id_of(&self, branch: &str) -> Option<u64> {
+        let rest = branch.strip_prefix(self.stem.as_str())?.strip_prefix('.')?;
+        u64::from_str_radix(rest.split('.').next()?, 16).ok()
     }
 
     /// Lets a call's machine take one step and does what it says.
-    pub(super) fn with_leg(&mut self, call: u64, step: impl FnOnce(&mut Leg) -> Vec<Output>) {
-        if let Some(live) = self.live.get_mut(&call) {
-            let out = step(&mut live.leg);
+    pub(super) fn with_leg(&mut self, call: u64, step: impl FnOnce(&mut Line) -> Vec<Output>) {
+        if let Some(live) = self.legs.get_mut(call) {
+            let out = step(&mut live.line);
             self.carry_out(call, out);
         }
     }
 
     pub(super) fn carry_out(&mut self, call: u64, out: Vec<Output>) {
-        let Some(live) = self.live.get_mut(&call) else { return };
+        let now_ms = self.parts.clock.now_ms();
         for output in out {
+            let Some(live) = self.legs.get_mut(call) else { return };
             match output {
                 Output::Send(bytes) => self.parts.wire.send(live.hop, bytes),
-                Output::Tell(event) => {
-                    count(&event, &self.tally);
-                    let last = matches!(
-                        event,
-                        CallEvent::Refused { .. } | CallEvent::Silent | CallEvent::Ended { .. }
-                    );
-                    if let Some(events) = &live.events {
-                        let _owner_is_gone = events.try_send(event);
-                    }
-                    if last {
-                        live.events = None;
+                Output::Again { to, bytes } => self.parts.wire.send(to, bytes),
+                Output::Reply { came, code, bytes } => {
+                    let incoming = live.caller.is_some() && came.merged.is_some();
+                    self.parts.wire.send(came.back, bytes.clone());
+                    if code < 200 {
+                        let open = Open { leg: call, bytes };
+                        self.legs.open.insert(came.key, open);
+                    } else {
+                        self.legs.open.remove(&came.key);
+                        self.answered.keep(now_ms, came.key, came.merged, bytes);
+                        self.tally.answered(code);
+                        self.tally.invited(code, incoming);
                     }
                 }
+                Output::Forget(key) => {
+                    self.legs.open.remove(&key);
+                }
+                Output::Tell(event) => self.tell(call, event),
                 Output::Crossed => self.tally.calls_crossed.one(),
                 Output::Forked => self.tally.calls_forked.one(),
             }
         }
-        if live.leg.is_over() {
-            // Dropping tells who waits.
-            live.told.clear();
+        self.legs.settle(call, now_ms);
+        self.tally.calls_now.set(self.legs.under_way());
+    }
+
+    fn tell(&mut self, call: u64, event: CallEvent) {
+        let Some(live) = self.legs.get_mut(call) else { return };
+        self.tally.told(&event, live.caller.is_some());
+        let last = matches!(
+            event,
+            CallEvent::Refused { .. } | CallEvent::Silent | CallEvent::Ended { .. }
+        );
+        let spare = matches!(event, CallEvent::Info { .. } | CallEvent::Ringing { .. });
+        if let Some(events) = &live.events {
+            let full = spare && events.capacity() <= EVENTS_SPARE;
+            if full || events.try_send(event).is_err() {
+                self.tally.calls_untold.one();
+            }
         }
-        self.tally.calls_now.set(self.under_way());
+        // Even when it found no room: the owner hears that nothing comes any more.
+        if last {
+            live.events = None;
+        }
     }
 
     fn publish(&mut self, now_ms: u64) {
@@ -494,15 +430,5 @@ impl Hub {
         }
         self.tally.registrations_now.set(all.len());
         self.parts.bindings.send_replace(Arc::new(all));
-    }
-}
-
-fn count(event: &CallEvent, tally: &Tally) {
-    match event {
-        CallEvent::Trying | CallEvent::Ringing { .. } => {}
-        CallEvent::Answered { .. } => tally.calls_answered.one(),
-        CallEvent::Refused { .. } => tally.calls_refused.one(),
-        CallEvent::Silent => tally.calls_silent.one(),
-        CallEvent::Ended { .. } => tally.calls_ended_far.one(),
     }
 }

@@ -6,15 +6,17 @@ use weir_signaling::registrar::Source;
 
 use super::answer::Answer;
 use super::answered::Key;
+use super::call::MessageError;
 use super::counters::Tally;
 use super::desk::Books;
 use super::head::Name;
 use super::hub::{Hub, Input};
 use super::message::{Fault, Message, Method, Request, Response, Via};
+use super::served::Came;
 use super::wire::Wire;
 
 /// What a request may require of us (RFC 3261 §8.2.2.3).
-const SUPPORTED: [&[u8]; 1] = [b"path"];
+const SUPPORTED: [&[u8]; 2] = [b"path", b"timer"];
 
 impl Hub {
     pub(super) fn input(&mut self, input: Input) {
@@ -39,16 +41,18 @@ impl Hub {
         self.parts.wire.flows.remove(&flow);
         self.changed = true;
         let hop = super::wire::Hop::Tcp(flow);
-        let on_it = self.live.iter().filter(|(_, live)| live.hop == hop);
-        let on_it: Vec<u64> = on_it.map(|(call, _)| *call).collect();
         let now_ms = self.parts.clock.now_ms();
-        for call in on_it {
-            self.with_leg(call, |leg| leg.flow_lost(now_ms));
+        for call in self.legs.on(hop) {
+            self.with_leg(call, |line| line.flow_lost(now_ms));
+            self.legs.forget_done(call, now_ms);
+        }
+        for text in self.texts.values_mut().filter(|text| text.hop == hop) {
+            text.end(Err(MessageError::Unreachable));
         }
     }
 
     fn response(&mut self, response: &Response) {
-        let tally = &self.tally;
+        let tally = self.tally.clone();
         match response.code / 100 {
             1 => tally.responses_1xx.one(),
             2 => tally.responses_2xx.one(),
@@ -58,8 +62,15 @@ impl Hub {
             _ => tally.responses_6xx.one(),
         }
         let now_ms = self.parts.clock.now_ms();
-        if let Some(call) = self.by_call_id.get(&response.call_id).copied() {
-            return self.with_leg(call, |leg| leg.response(now_ms, response));
+        let id = self.id_of(&response.branch);
+        if let Some(call) = id.filter(|id| self.legs.get_mut(*id).is_some()) {
+            return self.with_leg(call, |line| line.response(now_ms, response));
+        }
+        if let Some(text) = id.and_then(|id| self.texts.get_mut(&id)) {
+            if response.code / 100 == 2 {
+                tally.messages_taken.one();
+            }
+            return text.response(now_ms, response);
         }
         let mut of_it = self.stale.iter_mut().filter(|stale| stale.call_id == response.call_id);
         match of_it.find_map(|stale| stale.response(response)) {
@@ -73,37 +84,42 @@ impl Hub {
     fn request(&mut self, source: Source, request: &Request) {
         count(request.method, &self.tally);
         if request.method == Method::Ack {
-            return self.acknowledged(request);
+            return self.acknowledged(source, request);
         }
-        let key = Key::of(request, source.address);
-        if let Some(bytes) = self.answered.again(&key) {
+        let (key, back) = (Key::of(request, source.address), Wire::back(source, request));
+        let open = self.legs.open.get(&key).map(|open| open.bytes.as_slice());
+        if let Some(bytes) = self.answered.again(&key).or(open) {
             self.tally.retransmissions.one();
-            return self.parts.wire.send(Wire::back(source, request), bytes.to_vec());
+            return self.parts.wire.send(back, bytes.to_vec());
         }
         let now_ms = self.parts.clock.now_ms();
-        let call = self.dialog_of(request);
+        let came = Came::new(request, key.clone(), source.address, back);
+        let mut tag = None;
         let answer = match self.fault(request) {
-            Some(answer) => answer,
-            None if request.method == Method::Cancel => self.cancel(key.clone()),
-            None => match call {
-                Some(call) => self.in_dialog(now_ms, call, request),
-                None => self.outside(now_ms, source, request),
+            Some(answer) => Some(answer),
+            None if request.method == Method::Cancel => {
+                Some(self.cancel(now_ms, key.clone(), &mut tag))
+            }
+            None => match self.legs.dialog_of(request, source) {
+                Some((call, true)) => self.in_dialog(now_ms, call, request, &came),
+                Some((_, false)) => {
+                    self.tally.calls_strangers.one();
+                    Some(Answer::new(481, "Call/Transaction Does Not Exist"))
+                }
+                None if request.method == Method::Invite && request.to_tag.is_none() => {
+                    self.incoming(now_ms, source, request, came.clone())
+                }
+                None => Some(self.outside(now_ms, source, request)),
             },
         };
-        let bytes = answer.bytes(request, source.address, &self.parts.dice.text());
-        match answer.code / 100 {
-            2 => self.tally.answered_2xx.one(),
-            4 => self.tally.answered_4xx.one(),
-            _ => self.tally.answered_5xx.one(),
-        }
-        self.answered.keep(now_ms, key, request, answer.code, bytes.clone());
-        self.parts.wire.send(Wire::back(source, request), bytes.clone());
-        if let Some(live) = call.and_then(|call| self.live.get_mut(&call))
-            && request.method == Method::Invite
-            && answer.code == 200
-        {
-            live.leg.await_ack(now_ms, bytes);
-        }
+        // None: the leg answers, now or later.
+        let Some(answer) = answer else { return };
+        let tag = tag.unwrap_or_else(|| self.parts.dice.text());
+        let bytes = answer.bytes(request, source.address, &tag);
+        self.tally.answered(answer.code);
+        let merged = came.merged.filter(|_| answer.code != 401);
+        self.answered.keep(now_ms, key, merged, bytes.clone());
+        self.parts.wire.send(back, bytes);
     }
 
     /// What is wrong with a request before anyone asks what it wants.
@@ -130,31 +146,39 @@ impl Hub {
             .then(|| Answer::new(420, "Bad Extension").with("Unsupported", unknown.join(", ")))
     }
 
-    /// Every INVITE has its final answer at once, so a CANCEL has no effect on
-    /// one that is known (RFC 3261 §9.2).
-    fn cancel(&self, key: Key) -> Answer {
+    /// Ends what its INVITE began, unless that has its final answer already
+    /// (RFC 3261 §9.2).
+    fn cancel(&mut self, now_ms: u64, key: Key, tag: &mut Option<String>) -> Answer {
+        let invite = key.clone().invite();
+        if let Some(call) = self.legs.open.get(&invite).map(|open| open.leg) {
+            *tag = self.legs.get_mut(call).map(|live| live.line.tag().to_owned());
+            self.with_leg(call, |line| line.cancelled(now_ms, &invite));
+            return Answer::new(200, "OK");
+        }
         match self.answered.knows_invite_of(key) {
             true => Answer::new(200, "OK"),
             false => Answer::new(481, "Call/Transaction Does Not Exist"),
         }
     }
 
-    fn dialog_of(&self, request: &Request) -> Option<u64> {
-        let call = *self.by_call_id.get(&request.call_id)?;
-        self.live.get(&call)?.leg.has_dialog(request).then_some(call)
-    }
-
-    fn acknowledged(&mut self, request: &Request) {
-        if let Some(live) = self.dialog_of(request).and_then(|call| self.live.get_mut(&call)) {
-            live.leg.acknowledged();
+    fn acknowledged(&mut self, source: Source, request: &Request) {
+        if let Some((call, true)) = self.legs.dialog_of(request, source) {
+            let now_ms = self.parts.clock.now_ms();
+            self.with_leg(call, |line| line.acknowledged(now_ms, request));
         }
     }
 
-    fn in_dialog(&mut self, now_ms: u64, call: u64, request: &Request) -> Answer {
-        let Some(live) = self.live.get_mut(&call) else {
-            return Answer::new(481, "Call/Transaction Does Not Exist");
+    fn in_dialog(
+        &mut self,
+        now_ms: u64,
+        call: u64,
+        request: &Request,
+        came: &Came,
+    ) -> Option<Answer> {
+        let Some(live) = self.legs.get_mut(call) else {
+            return Some(Answer::new(481, "Call/Transaction Does Not Exist"));
         };
-        let (answer, out) = live.leg.request(now_ms, request);
+        let (answer, out) = live.line.request(now_ms, request, came);
         self.carry_out(call, out);
         answer
     }
@@ -171,6 +195,9 @@ impl Hub {
         if request.method == Method::Register && answer.code == 200 {
             self.parts.wire.prove(source);
         }
+        if request.method == Method::Register {
+            self.note_expiry();
+        }
         answer
     }
 }
@@ -183,6 +210,7 @@ fn count(method: Method, tally: &Tally) {
         Method::Ack => tally.requests_ack.one(),
         Method::Bye => tally.requests_bye.one(),
         Method::Cancel => tally.requests_cancel.one(),
+        Method::Info => tally.requests_info.one(),
         Method::Unserved | Method::Unknown => tally.requests_other.one(),
     }
 }

@@ -1,81 +1,47 @@
-//! One outgoing call: INVITE, CANCEL, ACK, BYE and what may cross on the way
-//! (RFC 3261 §9, §13, §15, §17.1; RFC 6026). A machine: it reads no clock and
-//! opens no socket; its caller sends what it puts out, in order. Refuses to
-//! forget a device that answered: every answer is acknowledged, and each that
-//! is not wanted is ended.
+//! One outgoing call: INVITE, CANCEL, ACK and what may cross on the way (RFC 3261
+//! §9, §13, §17.1; RFC 6026; RFC 4028 §7.4). Answered, it is a dialog like any
+//! other. A machine: it reads no clock and opens no socket; its caller sends what
+//! it puts out, in order. Refuses to forget a device that answered: every answer
+//! is acknowledged, and each that is not wanted is ended.
 
 use std::collections::BTreeMap;
 
 use super::answer::Answer;
-use super::call::{CallEvent, DialogNote};
-use super::head::{Address, Name};
+use super::answered::Key;
+use super::call::{CallEvent, Changes};
+use super::dialog::{Dialog, Peer, Terms};
+use super::head::Name;
 use super::kept::Transport;
+use super::line::{Deed, Output};
 use super::message::{Method, Request, Response};
-use super::script::{Asked, Script};
+use super::repeats::{PATIENCE_MS, Purpose, Repeats};
+use super::script::{Asked, SDP, Script};
+use super::served::{Came, Served};
+use super::session::{MIN_SE_S, Session, min_se, offered};
 
-/// RFC 3261 §17.1.1.1: the round trip we assume, and the slowest repetition.
-const T1_MS: u64 = 500;
-const T2_MS: u64 = 4_000;
-/// After this long a transaction is over.
-const PATIENCE_MS: u64 = 64 * T1_MS;
 /// Most answers to one call that are told apart.
 const FORKS_MAX: usize = 8;
 /// Most changes of a provisional answer that are told.
 const RINGS_MAX: usize = 8;
-/// Most Route headers.
-const ROUTE_MAX: usize = 8;
 
-/// What the machine wants done, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Output {
-    Send(Vec<u8>),
-    Tell(CallEvent),
-    /// For the counters: an answer that nobody wanted any more.
-    Crossed,
-    Forked,
-}
-
-/// A request that is sent again until it is answered.
-#[derive(Debug, Clone)]
-struct Repeat {
-    bytes: Vec<u8>,
-    branch: String,
-    purpose: Purpose,
-    /// Over TCP it is sent once.
-    next_ms: Option<u64>,
-    gap_ms: u64,
-    until_ms: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    Invite,
-    Cancel,
-    Bye,
-    /// BYE to a second answer.
-    ForkBye,
-    /// Our 200 to a re-INVITE.
-    Answer,
-}
-
-/// A dialog with the far side.
-#[derive(Debug, Clone)]
-struct Dialog {
-    tag: String,
-    to: String,
-    target: String,
-    route: Vec<String>,
-    cseq: u32,
-    /// The highest CSeq of its requests.
-    far_cseq: Option<u32>,
-    sdp: Vec<u8>,
+/// What one call is made of.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Added to its INVITE.
+    pub(super) fields: Vec<String>,
+    pub(super) offer: String,
+    pub(super) answer_within_ms: u64,
+    pub(super) changes: Changes,
+    pub(super) session_s: u32,
+    pub(super) seed: u64,
 }
 
 #[derive(Debug)]
 enum State {
-    /// No final answer yet; `code` is the last provisional one, 0 before any.
+    /// No final answer yet; the last provisional one, code 0 before any.
     Calling {
         code: u16,
+        sdp: Vec<u8>,
     },
     /// Not wanted any more; perhaps not yet cancelled, for a CANCEL may only
     /// follow a provisional answer (§9.1).
@@ -83,9 +49,7 @@ enum State {
         cancelled: bool,
         until_ms: u64,
     },
-    Up(Dialog),
-    /// Our BYE is out.
-    Ending(Dialog),
+    Up(Box<Dialog>),
     /// Nothing more happens, but late answers are still acknowledged.
     Over {
         until_ms: u64,
@@ -96,12 +60,17 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Leg {
     script: Script,
-    offer: String,
+    plan: Plan,
     state: State,
     answer_by_ms: u64,
     lost_by_ms: u64,
+    /// The INVITE that is out; another one follows a 422.
     invite_branch: String,
-    repeats: Vec<Repeat>,
+    cseq: u32,
+    min_se_s: u32,
+    /// The INVITE before it, and its ACK.
+    before: Option<(String, Vec<u8>)>,
+    repeats: Repeats,
     /// ACKs of 2xx by the tag they were for.
     acks: BTreeMap<String, Vec<u8>>,
     rings: usize,
@@ -109,73 +78,98 @@ pub(super) struct Leg {
 }
 
 impl Leg {
-    /// Begins a call; `fields` are added to its INVITE.
-    pub(super) fn new(
-        now_ms: u64,
-        mut script: Script,
-        fields: &[String],
-        offer: String,
-        answer_within_ms: u64,
-    ) -> (Self, Vec<Output>) {
-        let invite_branch = script.branch();
-        let asked = Asked {
-            method: "INVITE",
-            uri: &script.uri,
-            route: &script.route,
-            to: &script.to,
-            cseq: 1,
-            branch: &invite_branch,
-            fields,
-            sdp: &offer,
-        };
-        let bytes = script.bytes(&asked);
+    /// Begins a call.
+    pub(super) fn new(now_ms: u64, script: Script, plan: Plan) -> (Self, Vec<Output>) {
         let mut leg = Self {
             script,
-            offer,
-            state: State::Calling { code: 0 },
-            answer_by_ms: now_ms.saturating_add(answer_within_ms),
-            lost_by_ms: now_ms.saturating_add(PATIENCE_MS),
-            invite_branch: invite_branch.clone(),
-            repeats: Vec::new(),
+            state: State::Calling { code: 0, sdp: Vec::new() },
+            answer_by_ms: now_ms.saturating_add(plan.answer_within_ms),
+            lost_by_ms: 0,
+            invite_branch: String::new(),
+            cseq: 0,
+            min_se_s: 0,
+            before: None,
+            repeats: Repeats::default(),
             acks: BTreeMap::new(),
             rings: 0,
             out: Vec::new(),
+            plan,
         };
-        leg.repeat(now_ms, Purpose::Invite, invite_branch, bytes);
+        leg.invite(now_ms);
         let out = std::mem::take(&mut leg.out);
         (leg, out)
     }
 
+    fn invite(&mut self, now_ms: u64) {
+        self.cseq += 1;
+        self.invite_branch = self.script.branch();
+        self.lost_by_ms = now_ms.saturating_add(PATIENCE_MS);
+        let mut fields = self.plan.fields.clone();
+        fields.extend(offered(self.plan.session_s, self.min_se_s));
+        let asked = Asked {
+            fields: &fields,
+            kind: SDP,
+            body: self.plan.offer.as_bytes(),
+            ..self.asked("INVITE", &self.script.to)
+        };
+        let bytes = self.script.bytes(&asked);
+        self.repeat(now_ms, Purpose::Invite, self.invite_branch.clone(), bytes);
+    }
+
+    /// A request of the INVITE's own transaction.
+    fn asked<'a>(&'a self, method: &'a str, to: &'a str) -> Asked<'a> {
+        Asked {
+            method,
+            uri: &self.script.uri,
+            route: &self.script.route,
+            to,
+            cseq: self.cseq,
+            branch: &self.invite_branch,
+            fields: &[],
+            kind: "",
+            body: &[],
+        }
+    }
+
+    pub(super) fn tag(&self) -> &str {
+        &self.script.from_tag
+    }
+
     /// Whether the far side has nothing more to do with us.
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.state, State::Over { .. })
+        match &self.state {
+            State::Up(dialog) => dialog.is_over(),
+            State::Over { .. } => true,
+            State::Calling { .. } | State::GivenUp { .. } => false,
+        }
     }
 
     /// Whether it can be forgotten.
     pub(super) fn is_done(&self, now_ms: u64) -> bool {
-        matches!(self.state, State::Over { until_ms } if until_ms <= now_ms)
-            && self.repeats.is_empty()
+        let done = match &self.state {
+            State::Up(dialog) => dialog.is_done(now_ms),
+            State::Over { until_ms } => *until_ms <= now_ms,
+            State::Calling { .. } | State::GivenUp { .. } => false,
+        };
+        done && self.repeats.is_empty()
     }
 
     /// When [`tick`](Self::tick) next has something to do.
     pub(super) fn next_ms(&self) -> u64 {
-        let repeats = self.repeats.iter();
-        let repeats = repeats.map(|r| r.next_ms.unwrap_or(u64::MAX).min(r.until_ms)).min();
         let own = match &self.state {
-            State::Calling { code: 0 } => self.answer_by_ms.min(self.lost_by_ms),
+            State::Calling { code: 0, .. } => self.answer_by_ms.min(self.lost_by_ms),
             State::Calling { .. } => self.answer_by_ms,
+            State::Over { .. } if !self.repeats.is_empty() => u64::MAX,
             State::GivenUp { until_ms, .. } | State::Over { until_ms } => *until_ms,
-            State::Up(_) | State::Ending(_) => u64::MAX,
+            State::Up(dialog) => dialog.next_ms(),
         };
-        own.min(repeats.unwrap_or(u64::MAX))
+        own.min(self.repeats.next_ms())
     }
 
     fn repeat(&mut self, now_ms: u64, purpose: Purpose, branch: String, bytes: Vec<u8>) {
-        let again = self.script.transport == Transport::Udp || purpose == Purpose::Answer;
-        let next_ms = again.then(|| now_ms.saturating_add(T1_MS));
-        let until_ms = now_ms.saturating_add(PATIENCE_MS);
-        self.out.push(Output::Send(bytes.clone()));
-        self.repeats.push(Repeat { bytes, branch, purpose, next_ms, gap_ms: T1_MS, until_ms });
+        let over = self.script.transport;
+        let sent = self.repeats.begin(now_ms, over, purpose, branch, bytes);
+        self.out.push(sent);
     }
 
     fn tell(&mut self, event: CallEvent) {
@@ -186,28 +180,15 @@ impl Leg {
         // Over TCP only an answer to the INVITE is ever repeated (§13.3.1.4).
         let quiet = self.script.transport == Transport::Tcp && self.acks.is_empty();
         let wait_ms = if quiet { 0 } else { PATIENCE_MS };
-        self.repeats.retain(|r| matches!(r.purpose, Purpose::ForkBye));
+        self.repeats.keep_only(Purpose::ForkBye);
         self.state = State::Over { until_ms: now_ms.saturating_add(wait_ms) };
     }
 
     /// Time went by.
     pub(super) fn tick(&mut self, now_ms: u64) -> Vec<Output> {
-        for repeat in &mut self.repeats {
-            let Some(next_ms) = repeat.next_ms.filter(|next_ms| *next_ms <= now_ms) else {
-                continue;
-            };
-            let doubled = repeat.gap_ms * 2;
-            // Timer A doubles without end, timer E up to T2.
-            let invite = repeat.purpose == Purpose::Invite;
-            repeat.gap_ms = if invite { doubled } else { doubled.min(T2_MS) };
-            repeat.next_ms = Some(next_ms.max(now_ms).saturating_add(repeat.gap_ms));
-            self.out.push(Output::Send(repeat.bytes.clone()));
-        }
-        let before = self.repeats.iter().any(|r| r.purpose == Purpose::Bye);
-        self.repeats.retain(|repeat| repeat.until_ms > now_ms);
-        let bye_gone = before && !self.repeats.iter().any(|r| r.purpose == Purpose::Bye);
-        match &self.state {
-            State::Calling { code } => {
+        self.repeats.tick(now_ms, &mut self.out);
+        match &mut self.state {
+            State::Calling { code, .. } => {
                 let lost = *code == 0 && self.lost_by_ms <= now_ms;
                 if lost || self.answer_by_ms <= now_ms {
                     self.tell(CallEvent::Silent);
@@ -215,24 +196,19 @@ impl Leg {
                 }
             }
             State::GivenUp { until_ms, .. } if *until_ms <= now_ms => self.over(now_ms),
-            State::Ending(_) if bye_gone => self.over(now_ms),
-            State::GivenUp { .. } | State::Up(_) | State::Ending(_) | State::Over { .. } => {}
+            State::Up(dialog) => self.out.extend(dialog.tick(now_ms)),
+            State::GivenUp { .. } | State::Over { .. } => {}
         }
         std::mem::take(&mut self.out)
     }
 
     /// Its owner wants it to end.
     pub(super) fn hang_up(&mut self, now_ms: u64) -> Vec<Output> {
-        match std::mem::replace(&mut self.state, State::Over { until_ms: now_ms }) {
-            State::Calling { code } => {
-                self.state = State::Calling { code };
-                self.give_up(now_ms);
-            }
-            State::Up(dialog) => self.bye(now_ms, dialog),
+        match &mut self.state {
+            State::Calling { .. } => self.give_up(now_ms),
+            State::Up(dialog) => self.out.extend(dialog.hang_up(now_ms)),
             // Under way already.
-            state @ (State::GivenUp { .. } | State::Ending(_) | State::Over { .. }) => {
-                self.state = state;
-            }
+            State::GivenUp { .. } | State::Over { .. } => {}
         }
         std::mem::take(&mut self.out)
     }
@@ -240,19 +216,22 @@ impl Leg {
     /// Its connection is gone.
     pub(super) fn flow_lost(&mut self, now_ms: u64) -> Vec<Output> {
         self.repeats.clear();
-        if matches!(self.state, State::Calling { .. } | State::Up(_)) {
-            let why = "连接已断开 / the connection was lost".to_owned();
-            self.tell(CallEvent::Ended { why });
-        }
-        if !self.is_over() {
-            self.over(now_ms);
+        match &mut self.state {
+            State::Up(dialog) => return dialog.flow_lost(now_ms),
+            State::Calling { .. } => {
+                let why = "连接已断开 / the connection was lost".to_owned();
+                self.tell(CallEvent::Ended { why });
+                self.over(now_ms);
+            }
+            State::GivenUp { .. } => self.over(now_ms),
+            State::Over { .. } => {}
         }
         std::mem::take(&mut self.out)
     }
 
     fn give_up(&mut self, now_ms: u64) {
-        let heard = matches!(self.state, State::Calling { code } if code > 0);
-        self.repeats.retain(|repeat| repeat.purpose != Purpose::Invite);
+        let heard = matches!(self.state, State::Calling { code, .. } if code > 0);
+        self.repeats.stop(Purpose::Invite);
         // Without a provisional answer, one may come as long as the INVITE's
         // transaction lives.
         let until_ms = if heard { now_ms.saturating_add(PATIENCE_MS) } else { self.lost_by_ms };
@@ -264,74 +243,65 @@ impl Leg {
 
     /// §9.1: the INVITE's own branch and CSeq.
     fn cancel(&mut self, now_ms: u64) {
-        let script = &self.script;
-        let asked = Asked {
-            method: "CANCEL",
-            uri: &script.uri,
-            route: &script.route,
-            to: &script.to,
-            cseq: 1,
-            branch: &self.invite_branch,
-            fields: &[],
-            sdp: "",
-        };
-        let bytes = script.bytes(&asked);
+        let bytes = self.script.bytes(&self.asked("CANCEL", &self.script.to));
         self.repeat(now_ms, Purpose::Cancel, self.invite_branch.clone(), bytes);
     }
 
-    fn bye(&mut self, now_ms: u64, mut dialog: Dialog) {
-        dialog.cseq += 1;
-        self.send_bye(now_ms, &dialog, Purpose::Bye);
-        self.state = State::Ending(dialog);
-    }
-
-    fn send_bye(&mut self, now_ms: u64, dialog: &Dialog, purpose: Purpose) {
-        let branch = self.script.branch();
-        let bytes = self.script.bytes(&dialog.asked("BYE", dialog.cseq, &branch));
-        self.repeat(now_ms, purpose, branch, bytes);
-    }
-
-    /// A response whose Call-ID is ours.
+    /// A response to one of its requests.
     pub(super) fn response(&mut self, now_ms: u64, response: &Response) -> Vec<Output> {
+        let branch = &response.branch;
+        let of_invite = *branch == self.invite_branch && response.cseq == self.cseq;
         match response.method {
-            Method::Invite if response.branch == self.invite_branch && response.cseq == 1 => {
-                self.invited(now_ms, response);
+            Method::Invite if of_invite => self.invited(now_ms, response),
+            Method::Cancel if response.code >= 200 && *branch == self.invite_branch => {
+                self.repeats.stop(Purpose::Cancel);
             }
-            Method::Cancel if response.code >= 200 && response.branch == self.invite_branch => {
-                self.repeats.retain(|repeat| repeat.purpose != Purpose::Cancel);
-            }
-            Method::Bye if response.code >= 200 => {
-                let at = self.repeats.iter().position(|r| r.branch == response.branch);
-                let answered = at.map(|at| self.repeats.remove(at).purpose);
-                if answered == Some(Purpose::Bye) && matches!(self.state, State::Ending(_)) {
-                    self.over(now_ms);
+            Method::Invite if self.before.as_ref().is_some_and(|(b, _)| b == branch) => {
+                if let Some((_, ack)) = self.before.as_ref().filter(|_| response.code >= 300) {
+                    self.out.push(Output::Send(ack.clone()));
                 }
             }
+            Method::Bye
+                if response.code >= 200 && self.repeats.answered(branch, Purpose::ForkBye) => {}
             // Provisional answers to these change nothing; the rest is not ours.
-            _ => {}
+            _ => {
+                if let State::Up(dialog) = &mut self.state {
+                    self.out.extend(dialog.response(now_ms, response));
+                }
+            }
         }
         std::mem::take(&mut self.out)
     }
 
     fn invited(&mut self, now_ms: u64, response: &Response) {
-        self.repeats.retain(|repeat| repeat.purpose != Purpose::Invite);
+        self.repeats.stop(Purpose::Invite);
         match response.code {
-            100..=199 => self.rung(now_ms, response.code),
+            100..=199 => self.rung(now_ms, response),
             200..=299 => self.answered(now_ms, response),
             _ => self.refused(now_ms, response),
         }
     }
 
-    fn rung(&mut self, now_ms: u64, code: u16) {
+    fn rung(&mut self, now_ms: u64, response: &Response) {
+        let new = response.code;
         match &mut self.state {
-            // A device that goes back from 180 to 100 has not stopped ringing.
-            State::Calling { code: before } if *before != code && (code > 100 || *before == 0) => {
-                *before = code;
+            State::Calling { code, sdp } => {
+                // A device that goes back from 180 to 100 has not stopped ringing.
+                let other = *code != new && (new > 100 || *code == 0);
+                let said = new > 100 && !response.body.is_empty() && *sdp != response.body;
+                if !other && !said {
+                    return;
+                }
+                *code = new;
+                if said {
+                    sdp.clone_from(&response.body);
+                }
                 self.rings += 1;
                 if self.rings <= RINGS_MAX {
-                    self.tell(match code {
+                    let sdp = String::from_utf8_lossy(&response.body).into_owned();
+                    self.tell(match new {
                         100 => CallEvent::Trying,
-                        code => CallEvent::Ringing { code },
+                        code => CallEvent::Ringing { code, sdp },
                     });
                 }
             }
@@ -340,11 +310,7 @@ impl Leg {
                 self.state = State::GivenUp { cancelled: true, until_ms };
                 self.cancel(now_ms);
             }
-            State::Calling { .. }
-            | State::GivenUp { .. }
-            | State::Up(_)
-            | State::Ending(_)
-            | State::Over { .. } => {}
+            State::GivenUp { .. } | State::Up(_) | State::Over { .. } => {}
         }
     }
 
@@ -356,55 +322,69 @@ impl Leg {
         if self.acks.len() >= FORKS_MAX {
             return;
         }
-        let mut dialog = Dialog::of(&self.script, response, tag.clone());
+        let peer = Peer::of_answer(&self.script, response, tag.clone());
         let branch = self.script.branch();
-        let ack = self.script.bytes(&dialog.asked("ACK", 1, &branch));
+        let ack = self.script.bytes(&peer.asked("ACK", self.cseq, &branch));
         self.acks.insert(tag, ack.clone());
         self.out.push(Output::Send(ack));
         match &self.state {
             State::Calling { .. } => {
                 let sdp = String::from_utf8_lossy(&response.body).into_owned();
-                let note = dialog.note(&self.script);
-                self.state = State::Up(dialog);
+                let note = peer.note(&self.script, self.cseq);
+                self.state = State::Up(Box::new(self.dialog(now_ms, peer, response)));
                 self.tell(CallEvent::Answered { sdp, note });
             }
             // Our CANCEL crossed its answer: it thinks it is in a call.
             State::GivenUp { .. } => {
                 self.out.push(Output::Crossed);
-                self.repeats.retain(|repeat| repeat.purpose != Purpose::Cancel);
-                self.bye(now_ms, dialog);
+                self.repeats.stop(Purpose::Cancel);
+                let mut dialog = self.dialog(now_ms, peer, response);
+                self.out.extend(dialog.hang_up(now_ms));
+                self.state = State::Up(Box::new(dialog));
             }
-            State::Up(_) | State::Ending(_) | State::Over { .. } => {
+            State::Up(_) | State::Over { .. } => {
                 self.out.push(Output::Forked);
-                dialog.cseq += 1;
-                self.send_bye(now_ms, &dialog, Purpose::ForkBye);
+                let branch = self.script.branch();
+                let bytes = self.script.bytes(&peer.asked("BYE", self.cseq + 1, &branch));
+                self.repeat(now_ms, Purpose::ForkBye, branch, bytes);
             }
         }
+    }
+
+    fn dialog(&self, now_ms: u64, peer: Peer, response: &Response) -> Dialog {
+        let Plan { session_s, changes, seed, ref offer, .. } = self.plan;
+        let terms = Terms {
+            changes,
+            session: Session::called(now_ms, &response.head, session_s, self.min_se_s),
+            ours: offer.clone(),
+            theirs: response.body.clone(),
+            caller: true,
+            cseq: self.cseq,
+            far_cseq: None,
+            seed,
+        };
+        Dialog::new(&self.script, peer, terms)
     }
 
     fn refused(&mut self, now_ms: u64, response: &Response) {
         // §17.1.1.3: on the INVITE's own branch, to the To of the answer.
         let to = response.head.first(Name::To).map(String::from_utf8_lossy).unwrap_or_default();
-        let script = &self.script;
-        let asked = Asked {
-            method: "ACK",
-            uri: &script.uri,
-            route: &script.route,
-            to: &to,
-            cseq: 1,
-            branch: &self.invite_branch,
-            fields: &[],
-            sdp: "",
-        };
-        self.out.push(Output::Send(script.bytes(&asked)));
+        let ack = self.script.bytes(&self.asked("ACK", &to));
+        self.out.push(Output::Send(ack.clone()));
         match &self.state {
+            State::Calling { .. } if response.code == 422 && self.before.is_none() => {
+                self.before = Some((self.invite_branch.clone(), ack));
+                self.min_se_s = min_se(&response.head).unwrap_or_default().max(MIN_SE_S);
+                self.state = State::Calling { code: 0, sdp: Vec::new() };
+                self.invite(now_ms);
+            }
             State::Calling { .. } => {
                 let reason = response.reason.clone();
                 self.tell(CallEvent::Refused { code: response.code, reason });
                 self.over(now_ms);
             }
             State::GivenUp { .. } => self.over(now_ms),
-            State::Up(_) | State::Ending(_) | State::Over { .. } => {}
+            State::Up(_) | State::Over { .. } => {}
         }
     }
 
@@ -415,119 +395,50 @@ impl Leg {
     }
 
     /// A request within a dialog, but no ACK and no CANCEL.
-    pub(super) fn request(&mut self, now_ms: u64, request: &Request) -> (Answer, Vec<Output>) {
-        let answer = self.judge(now_ms, request);
-        (answer, std::mem::take(&mut self.out))
-    }
-
-    fn judge(&mut self, now_ms: u64, request: &Request) -> Answer {
-        let gone = Answer::new(481, "Call/Transaction Does Not Exist");
-        let (State::Up(dialog) | State::Ending(dialog)) = &mut self.state else { return gone };
-        if dialog.tag != request.from_tag {
+    pub(super) fn request(
+        &mut self,
+        now_ms: u64,
+        request: &Request,
+        came: &Came,
+    ) -> (Option<Answer>, Vec<Output>) {
+        match &mut self.state {
+            State::Up(dialog) if dialog.peer.tag == request.from_tag => {
+                dialog.request(now_ms, request, came)
+            }
             // A second answer, which we end anyway.
-            return if request.method == Method::Bye { Answer::new(200, "OK") } else { gone };
-        }
-        // §12.2.2
-        if dialog.far_cseq.is_some_and(|last| request.cseq <= last) {
-            return Answer::new(500, "CSeq Out Of Order");
-        }
-        dialog.far_cseq = Some(request.cseq);
-        let up = matches!(self.state, State::Up(_));
-        match request.method {
-            Method::Bye => {
-                if up {
-                    let why = "对方挂断 / the far side hung up".to_owned();
-                    self.tell(CallEvent::Ended { why });
-                    self.over(now_ms);
-                }
-                Answer::new(200, "OK")
+            State::Up(_) if request.method == Method::Bye => {
+                (Some(Answer::new(200, "OK")), Vec::new())
             }
-            Method::Invite => self.reinvited(request),
-            Method::Options => Answer::new(200, "OK").with("Allow", super::answer::ALLOW),
-            Method::Unserved | Method::Register | Method::Ack | Method::Cancel => {
-                Answer::new(405, "Method Not Allowed").with("Allow", super::answer::ALLOW)
-            }
-            Method::Unknown => Answer::new(501, "Not Implemented"),
+            _ => (Some(Answer::new(481, "Call/Transaction Does Not Exist")), Vec::new()),
         }
-    }
-
-    /// A refresh is agreed to, a change of the session is not: 488 leaves it as
-    /// it was (§14.2).
-    fn reinvited(&mut self, request: &Request) -> Answer {
-        let State::Up(dialog) = &self.state else {
-            return Answer::new(481, "Call/Transaction Does Not Exist");
-        };
-        let same = request.body.is_empty() || request.body == dialog.sdp;
-        if !same {
-            return Answer::new(488, "Not Acceptable Here");
-        }
-        let mut answer = Answer::new(200, "OK")
-            .with("Contact", self.script.contact())
-            .with("Allow", super::answer::ALLOW)
-            .with("Content-Type", "application/sdp");
-        answer.body = self.offer.clone().into_bytes();
-        answer
-    }
-
-    /// Our 200 to a re-INVITE went out as `bytes`; it is sent again until its
-    /// ACK comes (§13.3.1.4), over TCP as well.
-    pub(super) fn await_ack(&mut self, now_ms: u64, bytes: Vec<u8>) {
-        self.repeats.retain(|repeat| repeat.purpose != Purpose::Answer);
-        self.repeat(now_ms, Purpose::Answer, String::new(), bytes);
-        // It has been sent already.
-        self.out.clear();
     }
 
     /// An ACK within a dialog.
-    pub(super) fn acknowledged(&mut self) {
-        self.repeats.retain(|repeat| repeat.purpose != Purpose::Answer);
-    }
-}
-
-impl Dialog {
-    /// §12.1.2
-    fn of(script: &Script, response: &Response, tag: String) -> Self {
-        let fits = |uri: &String| {
-            uri.len() <= 512 && uri.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"".contains(&b))
-        };
-        let contact =
-            response.head.elements(Name::Contact).first().copied().and_then(Address::read);
-        let target = contact.map(|contact| contact.uri).filter(fits);
-        let routes = response.head.elements(Name::RecordRoute);
-        let route: Vec<_> = routes.into_iter().rev().take(ROUTE_MAX).collect();
-        let route: Vec<_> =
-            route.into_iter().filter_map(Address::read).map(|a| a.uri).filter(fits).collect();
-        let to = match tag.as_str() {
-            "" => script.to.clone(),
-            tag => format!("{};tag={tag}", script.to),
-        };
-        Self {
-            tag,
-            to,
-            target: target.unwrap_or_else(|| script.uri.clone()),
-            route: if route.is_empty() { script.route.clone() } else { route },
-            cseq: 1,
-            far_cseq: None,
-            sdp: response.body.clone(),
+    pub(super) fn acknowledged(&mut self, now_ms: u64, request: &Request) -> Vec<Output> {
+        match &mut self.state {
+            State::Up(dialog) if dialog.peer.tag == request.from_tag => {
+                dialog.acknowledged(now_ms, request)
+            }
+            _ => Vec::new(),
         }
     }
 
-    fn asked<'a>(&'a self, method: &'a str, cseq: u32, branch: &'a str) -> Asked<'a> {
-        let Self { target, route, to, .. } = self;
-        Asked { method, uri: target, route, to, cseq, branch, fields: &[], sdp: "" }
+    /// A CANCEL of an INVITE within the dialog.
+    pub(super) fn cancelled(&mut self, now_ms: u64, invite: &Key) -> Vec<Output> {
+        let is_it = |served: &Served| served.is_it(invite);
+        match &mut self.state {
+            State::Up(dialog) if dialog.served.as_ref().is_some_and(is_it) => {
+                dialog.cancelled(now_ms)
+            }
+            _ => Vec::new(),
+        }
     }
 
-    fn note(&self, script: &Script) -> DialogNote {
-        DialogNote {
-            number: script.number.clone(),
-            transport: script.transport,
-            address: script.address,
-            call_id: script.call_id.clone(),
-            from: script.from.clone(),
-            to: self.to.clone(),
-            target: self.target.clone(),
-            route: self.route.clone(),
-            cseq: self.cseq,
+    pub(super) fn deed(&mut self, now_ms: u64, deed: Deed) -> Vec<Output> {
+        match &mut self.state {
+            State::Up(dialog) => dialog.deed(now_ms, deed),
+            // Nothing can be said to who has not answered.
+            State::Calling { .. } | State::GivenUp { .. } | State::Over { .. } => Vec::new(),
         }
     }
 }

@@ -16,14 +16,15 @@ pub(super) enum Method {
     Ack,
     Bye,
     Cancel,
+    Info,
     /// Standardised, not spoken here: 405.
     Unserved,
     /// Never heard of: 501.
     Unknown,
 }
 
-const UNSERVED: [&[u8]; 8] =
-    [b"INFO", b"MESSAGE", b"NOTIFY", b"PRACK", b"PUBLISH", b"REFER", b"SUBSCRIBE", b"UPDATE"];
+const UNSERVED: [&[u8]; 7] =
+    [b"MESSAGE", b"NOTIFY", b"PRACK", b"PUBLISH", b"REFER", b"SUBSCRIBE", b"UPDATE"];
 
 impl Method {
     /// Capitals matter (RFC 3261 §7.1).
@@ -35,6 +36,7 @@ impl Method {
             b"ACK" => Self::Ack,
             b"BYE" => Self::Bye,
             b"CANCEL" => Self::Cancel,
+            b"INFO" => Self::Info,
             other if UNSERVED.contains(&other) => Self::Unserved,
             _ => Self::Unknown,
         }
@@ -98,6 +100,8 @@ pub(super) struct Request {
     pub(super) method: Method,
     /// The method as it was written; it is what digest covers.
     pub(super) method_text: String,
+    /// The Request-URI.
+    pub(super) uri: String,
     pub(super) head: Head,
     pub(super) body: Vec<u8>,
     pub(super) via: Via,
@@ -220,6 +224,7 @@ impl Request {
         Some(Self {
             method: line.method,
             method_text: line.method_text,
+            uri: line.uri,
             body,
             via,
             from_tag: from_tag.unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! SIP of a site's node: registrations come in, calls to loudspeakers go out.
+//! SIP of a site's node: registrations and calls come in, calls and texts go out.
 //! Refuses strangers, queues without an end, and to tell an unknown number from
 //! a wrong password.
 //!
@@ -8,10 +8,13 @@
 
 mod answer;
 mod answered;
+mod answering;
+mod arriving;
 mod call;
 mod config;
 mod counters;
 mod desk;
+mod dialog;
 mod dice;
 mod frame;
 mod grammar;
@@ -20,10 +23,18 @@ mod hub;
 mod inbound;
 mod kept;
 mod leg;
+mod legs;
+mod line;
 mod listen;
 mod message;
+mod placing;
+mod renewal;
+mod repeats;
 mod script;
+mod served;
+mod session;
 mod stale;
+mod texting;
 mod throttle;
 #[doc(hidden)]
 pub mod trial;
@@ -41,7 +52,11 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use call::{Call, CallError, CallEvent, DialogNote, Ended, Outgoing};
+pub use call::{
+    Call, CallError, CallEvent, Changes, DialogNote, Ended, Incoming, MessageError, Outgoing,
+};
+pub use weir_signaling::digest::Algorithm;
+
 pub use config::{Account, Accounts, SipConfig, SipLimits, StartError};
 pub use counters::SipCounters;
 pub use kept::{KeptBinding, Transport};
@@ -51,6 +66,7 @@ use desk::Desk;
 use dice::Dice;
 use hub::{Clock, Hub, Order, Parts};
 use listen::Door;
+use placing::Text;
 use wire::Wire;
 
 /// Messages read and not yet looked at; further datagrams are dropped, further
@@ -76,7 +92,8 @@ pub struct Sip {
 
 impl Sip {
     /// Opens the sockets and serves until `stop`; then calls under way are hung
-    /// up, which takes a second at most.
+    /// up, which takes a second at most. Calls that telephones make are put into
+    /// `arrivals`; when it is full they are answered 503.
     ///
     /// # Errors
     /// When an address is taken, or the realm cannot be used.
@@ -84,6 +101,7 @@ impl Sip {
         config: SipConfig,
         accounts: watch::Receiver<Arc<Accounts>>,
         kept: Vec<KeptBinding>,
+        arrivals: mpsc::Sender<Incoming>,
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
@@ -112,6 +130,7 @@ impl Sip {
             accounts,
             bindings: publish,
             orders: orders.downgrade(),
+            arrivals,
         };
         // The doors close after the last BYE was answered.
         let shut = CancellationToken::new();
@@ -160,6 +179,42 @@ impl Sip {
         let order = Order::Call { call: Box::new(call), told };
         self.orders.send(order).await.map_err(|_| CallError::Stopped)?;
         made.await.unwrap_or(Err(CallError::Stopped))
+    }
+
+    /// Calls every reachable contact of a registered number, four at most, each
+    /// as a call of its own.
+    ///
+    /// # Errors
+    /// When nothing was sent; see [`CallError`].
+    pub async fn call_all(&self, call: Outgoing) -> Result<Vec<Call>, CallError> {
+        let (told, made) = oneshot::channel();
+        let order = Order::CallAll { call: Box::new(call), told };
+        self.orders.send(order).await.map_err(|_| CallError::Stopped)?;
+        made.await.unwrap_or(Err(CallError::Stopped))
+    }
+
+    /// Sends a text to the number's best contact. Returns the final status code,
+    /// whatever it is, after 32 seconds at most.
+    ///
+    /// # Errors
+    /// When it was not sent, or no answer came; see [`MessageError`].
+    pub async fn message(
+        &self,
+        to: &str,
+        from: &str,
+        from_name: &str,
+        text: &str,
+    ) -> Result<u16, MessageError> {
+        let (told, answered) = oneshot::channel();
+        let message = Text {
+            to: to.into(),
+            from: from.into(),
+            from_name: from_name.into(),
+            body: text.into(),
+        };
+        let order = Order::Message { message: Box::new(message), told };
+        self.orders.send(order).await.map_err(|_| MessageError::Stopped)?;
+        answered.await.unwrap_or(Err(MessageError::Stopped))
     }
 
     /// Ends a dialog that an earlier life of this node left behind. Waits two

@@ -8,7 +8,9 @@ use weir_model::directory::AutoAnswer;
 
 use super::answer::{AGENT, ALLOW};
 use super::call::{DialogNote, Outgoing};
+use super::head::{Address, Name};
 use super::kept::Transport;
+use super::message::Request;
 
 /// Longest display name, in characters.
 const NAME_MAX: usize = 128;
@@ -20,7 +22,7 @@ pub(super) fn shown(address: SocketAddr) -> SocketAddr {
 }
 
 /// A user part; what may not stand there is escaped.
-fn user(text: &str) -> String {
+pub(super) fn user(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.!~*'()+".contains(&byte) {
@@ -76,6 +78,7 @@ pub(super) struct Script {
     /// What every branch of this call begins with.
     stem: String,
     branches: u32,
+    max_forwards: u8,
 }
 
 /// One request's own parts.
@@ -88,8 +91,13 @@ pub(super) struct Asked<'a> {
     pub(super) cseq: u32,
     pub(super) branch: &'a str,
     pub(super) fields: &'a [String],
-    pub(super) sdp: &'a str,
+    /// The body, and its Content-Type.
+    pub(super) kind: &'a str,
+    pub(super) body: &'a [u8],
 }
+
+/// The Content-Type of an offer or an answer.
+pub(super) const SDP: &str = "application/sdp";
 
 impl Script {
     /// `stem` is unguessable, begins with the magic cookie and is used once.
@@ -112,17 +120,57 @@ impl Script {
             number: call.to.clone(),
             transport: way.transport,
             address: way.address,
-            uri: way.uri.clone(),
+            uri: dialled(&way.uri, call.dial.as_deref()),
             route: way.route.clone(),
             call_id,
             from: format!("{name}<sip:{from}@{realm}>;tag={from_tag}"),
             from_tag,
-            to: format!("<sip:{}@{realm}>", user(&call.to)),
+            to: format!("<sip:{}@{realm}>", user(call.dial.as_deref().unwrap_or(&call.to))),
             local,
             contact: format!("<sip:{from}@{local}{over}>"),
             stem,
             branches: 0,
+            max_forwards: call.max_forwards,
         }
+    }
+
+    /// For a dialog that the far side began: From is what the INVITE called To,
+    /// with our tag.
+    pub(super) fn callee(
+        request: &Request,
+        way: &Way,
+        called: &str,
+        stem: String,
+        tag: &str,
+    ) -> Self {
+        let (from, to) = (address(request, Name::To), address(request, Name::From));
+        let theirs = match request.from_tag.as_str() {
+            "" => String::new(),
+            tag => format!(";tag={tag}"),
+        };
+        let local = shown(way.local);
+        let over = if way.transport == Transport::Tcp { ";transport=tcp" } else { "" };
+        Self {
+            number: called.into(),
+            transport: way.transport,
+            address: way.address,
+            uri: way.uri.clone(),
+            route: way.route.clone(),
+            call_id: request.call_id.clone(),
+            from: format!("<{from}>;tag={tag}"),
+            from_tag: tag.into(),
+            to: format!("<{to}>{theirs}"),
+            local,
+            contact: format!("<sip:{}@{local}{over}>", user(called)),
+            stem,
+            branches: 0,
+            max_forwards: 70,
+        }
+    }
+
+    /// The same for another machine: its branches are others.
+    pub(super) fn apart(&self) -> Self {
+        Self { stem: format!("{}.d", self.stem), branches: 0, max_forwards: 70, ..self.clone() }
     }
 
     /// To end what an earlier life began.
@@ -141,6 +189,7 @@ impl Script {
             contact: String::new(),
             stem,
             branches: 0,
+            max_forwards: 70,
         }
     }
 
@@ -150,7 +199,7 @@ impl Script {
     }
 
     pub(super) fn bytes(&self, asked: &Asked<'_>) -> Vec<u8> {
-        let Asked { method, uri, route, to, cseq, branch, fields, sdp } = *asked;
+        let Asked { method, uri, route, to, cseq, branch, fields, kind, body } = *asked;
         let mut out = format!("{method} {uri} SIP/2.0\r\n");
         let mut line = |name: &str, value: &dyn std::fmt::Display| {
             let value: String =
@@ -162,7 +211,7 @@ impl Script {
         for uri in route {
             line("Route", &format_args!("<{uri}>"));
         }
-        line("Max-Forwards", &70);
+        line("Max-Forwards", &self.max_forwards);
         line("From", &self.from);
         line("To", &to);
         line("Call-ID", &self.call_id);
@@ -177,19 +226,45 @@ impl Script {
             }
         }
         line("User-Agent", &AGENT);
-        if !sdp.is_empty() {
-            line("Content-Type", &"application/sdp");
+        if !body.is_empty() {
+            line("Content-Type", &kind);
         }
-        line("Content-Length", &sdp.len());
+        line("Content-Length", &body.len());
         out.push_str("\r\n");
-        out.push_str(sdp);
-        out.into_bytes()
+        let mut out = out.into_bytes();
+        out.extend_from_slice(body);
+        out
     }
 
     /// Contact as it stands in our answers to re-INVITEs.
     pub(super) fn contact(&self) -> &str {
         &self.contact
     }
+}
+
+/// A URI that may stand between angle brackets in a line of ours.
+pub(super) fn fits(uri: &str) -> bool {
+    uri.len() <= 512 && uri.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"".contains(&b))
+}
+
+/// The URI in From or To.
+fn address(request: &Request, name: Name) -> String {
+    let address = request.head.first(name).and_then(Address::read);
+    let uri = address.map(|address| address.uri).filter(|uri| fits(uri));
+    uri.unwrap_or_else(|| "sip:anonymous@anonymous.invalid".into())
+}
+
+/// A gateway's Contact with the user part that it shall dial.
+fn dialled(contact: &str, dial: Option<&str>) -> String {
+    let Some(dial) = dial else { return contact.into() };
+    let rest = contact.split_once(':').map_or(contact, |(_, rest)| rest);
+    let host = rest.split_once('@').map_or(rest, |(_, host)| host);
+    format!("sip:{}@{host}", user(dial))
+}
+
+/// Who calls, for those who believe us (RFC 3325).
+pub(super) fn asserted(from: &str, realm: &str) -> String {
+    format!("P-Asserted-Identity: <sip:{}@{realm}>", user(from))
 }
 
 /// How a device is told to answer by itself, in the dialect it knows.

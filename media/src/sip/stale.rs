@@ -47,7 +47,8 @@ impl Stale {
             cseq: note.cseq.saturating_add(CSEQ_AHEAD).min((1 << 31) - 1),
             branch: &branch,
             fields: &[],
-            sdp: "",
+            kind: "",
+            body: &[],
         });
         let next_ms = match hop {
             Hop::Udp(_) => now_ms.saturating_add(T1_MS),

@@ -49,7 +49,7 @@ fn taken(bytes: &[u8]) -> usize {
             let answer_bytes = answer.bytes(&request, SOURCE, "tag");
             reads_back(&answer, &request, &answer_bytes);
             let key = Key::of(&request, SOURCE);
-            answers.keep(0, key.clone(), &request, answer.code, answer_bytes);
+            answers.keep(0, key.clone(), None, answer_bytes);
             assert!(answers.again(&key).is_some(), "an answer was not kept");
             1
         }
@@ -63,7 +63,12 @@ fn judged(request: &Request) -> Answer {
         return Answer::new(fault.code, fault.why);
     }
     let listen = SOURCE;
-    let config = SipConfig { listen, realm: "weir".into(), limits: SipLimits::default() };
+    let config = SipConfig {
+        listen,
+        realm: "weir".into(),
+        algorithms: crate::sip::Algorithm::ALL.to_vec(),
+        limits: SipLimits::default(),
+    };
     let Ok(mut desk) = Desk::new(&config) else { return Answer::new(500, "No Desk") };
     let (accounts, tally) = (Accounts::default(), Tally::default());
     let books = Books { accounts: &accounts, tally: &tally };

@@ -96,6 +96,17 @@ impl Wire {
         }
     }
 
+    /// The way back to whoever sends from `source`, and as what it sees us.
+    pub(super) fn facing(&self, source: Source) -> Option<(Hop, SocketAddr)> {
+        match source.flow {
+            None => Some((Hop::Udp(source.address), self.seen_from(source.address))),
+            Some(id) => {
+                let flow = self.flows.get(&id).filter(|flow| !flow.to.is_closed())?;
+                Some((Hop::Tcp(id), SocketAddr::new(flow.local.ip(), self.local.port())))
+            }
+        }
+    }
+
     /// Our own address towards `to`: what we listen on, or, when that is all
     /// addresses, the one that the system would send from.
     pub(super) fn seen_from(&self, to: SocketAddr) -> SocketAddr {

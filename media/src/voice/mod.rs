@@ -2,10 +2,13 @@
 //! page needs, and the player that sends clips in time. It calls nobody: who is
 //! called, and what is played, is decided elsewhere.
 
+mod ear;
 mod format;
 pub mod g711;
+pub mod mixer;
 mod player;
 mod ports;
+pub mod relay;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;

@@ -13,11 +13,13 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use weir_signaling::sdp::Kind;
 
+use super::ear::{Ear, kind_of};
 use super::format::FRAME_MS;
 use super::ports::PortPair;
-use super::rtcp;
 use super::track::{First, Track};
+use super::{rtcp, rtp};
 use crate::audio::Clip;
 
 const FRAME: Duration = Duration::from_millis(FRAME_MS as u64);
@@ -28,8 +30,10 @@ const BURST_MAX: u32 = 8;
 const LISTEN_FRAMES: u64 = 5;
 /// A sender's report goes out every second, in frames.
 const REPORT_FRAMES: u64 = 50;
-/// Most datagrams taken from one socket at a time.
+/// Most datagrams taken from one socket at a time: twice what comes from a
+/// device in between.
 const DATAGRAMS_MAX: usize = 8;
+const SOUNDS_MAX: usize = 16;
 /// Streams that may wait to be taken up.
 const WAITING: usize = 1_024;
 
@@ -45,15 +49,21 @@ pub struct Stream {
     pub clip: Clip,
     pub times: u32,
     pub first: First,
+    /// What the device may send back, by payload type; its keys are heard.
+    /// `None`: whatever it sends is left to drop.
+    pub ear: Option<Vec<(u8, Kind)>>,
 }
 
-/// What is learned of a stream while it plays. Each is said once.
+/// What is learned of a stream while it plays. Each is said once, a key once for
+/// every time that it is pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
     /// The first packet has left.
     Began { call: u64 },
     /// A report of the receiver proves that sound arrives.
     Receiving { call: u64 },
+    /// A key was pressed on the device.
+    Digit { call: u64, digit: char },
 }
 
 /// For metrics; shared by all players of a node.
@@ -142,13 +152,25 @@ struct Channel {
     live: Arc<AtomicBool>,
     began: Option<Instant>,
     said_goodbye: bool,
+    ear: Option<Listening>,
+}
+
+/// What is heard on a channel.
+#[derive(Debug)]
+struct Listening {
+    formats: Vec<(u8, Kind)>,
+    ear: Ear,
 }
 
 impl Channel {
     fn new(stream: Stream, live: Arc<AtomicBool>) -> Self {
-        let Stream { call, ports, rtp_to, rtcp_to, payload_type, clip, times, first } = stream;
+        let Stream { call, ports, rtp_to, rtcp_to, payload_type, clip, times, first, ear } = stream;
         let track = Track::new(clip, payload_type, times, first);
-        Self { call, ports, rtp_to, rtcp_to, track, live, began: None, said_goodbye: false }
+        let ear = ear.map(|formats| {
+            ports.expect_sound();
+            Listening { ear: Ear::keen(), formats }
+        });
+        Self { call, ports, rtp_to, rtcp_to, track, live, began: None, said_goodbye: false, ear }
     }
 
     fn is_live(&self) -> bool {
@@ -189,6 +211,29 @@ impl Channel {
             }
         }
         proven
+    }
+}
+
+impl Channel {
+    /// The keys in what the device has sent since the last time.
+    fn keys(&mut self, mut told: impl FnMut(char)) {
+        let Some(Listening { formats, ear }) = &mut self.ear else { return };
+        let mut buffer = [0; 1_500];
+        for _ in 0..SOUNDS_MAX {
+            let (len, from) = match self.ports.rtp.recv_from(&mut buffer) {
+                Ok(received) => received,
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => continue,
+                Err(_) => return,
+            };
+            if from.ip() != self.rtp_to.ip() {
+                continue;
+            }
+            let packet = buffer.get(..len).and_then(rtp::parse);
+            let heard = packet.and_then(|p| Some((p, kind_of(formats, p.payload_type)?)));
+            if let Some((packet, kind)) = heard {
+                ear.hear(&packet, kind, |digit, _| told(digit));
+            }
+        }
     }
 }
 
@@ -280,9 +325,16 @@ impl Desk {
             if first || own.is_multiple_of(REPORT_FRAMES) {
                 channel.report(now, &mut buffer);
             }
-            if own.is_multiple_of(LISTEN_FRAMES) && channel.listen() {
-                let _ = self.heard.try_send(Heard::Receiving { call: channel.call });
+            if !own.is_multiple_of(LISTEN_FRAMES) {
+                continue;
             }
+            let call = channel.call;
+            if channel.listen() {
+                let _ = self.heard.try_send(Heard::Receiving { call });
+            }
+            channel.keys(|digit| {
+                let _ = self.heard.try_send(Heard::Digit { call, digit });
+            });
         }
         self.step = self.step.wrapping_add(1);
         self.counters.sent.fetch_add(sent, Ordering::Relaxed);

@@ -11,8 +11,10 @@ use socket2::SockRef;
 
 /// Expedited forwarding (RFC 3246), as bits of the TOS byte.
 const EXPEDITED: u32 = 0xb8;
-/// Nothing is wanted back on the RTP port: what comes is left to drop.
+/// Where nothing is wanted back on the RTP port, what comes is left to drop.
 const RTP_BUFFER_BYTES: usize = 4 << 10;
+/// Where it is: a second of sound, should its reader be held up.
+const SOUND_BUFFER_BYTES: usize = 64 << 10;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PortsError {
@@ -45,6 +47,12 @@ impl PortPair {
     /// Where RTP comes from.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What comes to the RTP port will be read.
+    pub(super) fn expect_sound(&self) {
+        // It only helps: without it, packets are lost earlier.
+        let _ = SockRef::from(&self.rtp).set_recv_buffer_size(SOUND_BUFFER_BYTES);
     }
 }
 

@@ -7,10 +7,13 @@
 
 mod correlate;
 mod fourier;
+mod tone;
 
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+
+pub use tone::{Tone, tone};
 
 /// Samples a second.
 pub const RATE: usize = 8_000;

@@ -17,6 +17,8 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    pub const ALL: [Self; 2] = [Self::Sha256, Self::Md5];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Sha256 => "SHA-256",
@@ -24,9 +26,9 @@ impl Algorithm {
         }
     }
 
-    pub(super) fn named(name: &str) -> Option<Self> {
-        let all = [Self::Sha256, Self::Md5];
-        all.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
+    /// As in RFC 7616 §3.3, in whatever case.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
     }
 
     /// Length of a sum.

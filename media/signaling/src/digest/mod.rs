@@ -54,12 +54,21 @@ pub struct Request<'a> {
 #[derive(Debug)]
 pub struct Authenticator {
     realm: Realm,
+    offered: Vec<Algorithm>,
     nonces: Nonces,
 }
 
 impl Authenticator {
     pub fn new(realm: Realm, limits: NonceLimits) -> Self {
-        Self { realm, nonces: Nonces::new(limits) }
+        Self { realm, offered: Algorithm::ALL.to_vec(), nonces: Nonces::new(limits) }
+    }
+
+    /// Challenges with these only. There are telephones that give up when they
+    /// are offered anything beside MD5, in whatever order.
+    #[must_use]
+    pub fn offering(mut self, algorithms: &[Algorithm]) -> Self {
+        self.offered = Algorithm::ALL.into_iter().filter(|one| algorithms.contains(one)).collect();
+        self
     }
 
     /// How many nonces are remembered now.
@@ -82,15 +91,16 @@ impl Authenticator {
         nonce: [u8; 16],
         opaque: [u8; 16],
         stale: bool,
-    ) -> [Challenge; 2] {
+    ) -> Vec<Challenge> {
         let nonce = self.nonces.mint(now_ms, Nonce(nonce), origin);
-        [Algorithm::Sha256, Algorithm::Md5].map(|algorithm| Challenge {
+        let challenge = |algorithm: &Algorithm| Challenge {
             realm: self.realm.clone(),
             nonce,
             opaque: Nonce(opaque),
-            algorithm,
+            algorithm: *algorithm,
             stale,
-        })
+        };
+        self.offered.iter().map(challenge).collect()
     }
 
     /// Whether this answers a challenge that its origin was sent and that is still
@@ -145,6 +155,10 @@ impl Authenticator {
         answer: &Authorization,
         lookup: impl FnOnce(&str) -> Option<Credential>,
     ) -> Outcome {
+        // Nobody talks us down to what was not offered; a better one is welcome.
+        if !self.offered.iter().any(|offered| answer.algorithm <= *offered) {
+            return Outcome::Refused { why: Refused::NoKey { algorithm: answer.algorithm } };
+        }
         let kept = lookup(&answer.username);
         let known = kept.is_some();
         // A stranger is weighed like a user, so that time tells nobody who is one.

@@ -20,7 +20,7 @@ fn kept(user: &str) -> Option<Credential> {
 }
 
 /// Challenged at `now_ms` with nonce bytes `n`.
-fn challenged(desk: &mut Authenticator, now_ms: u64, n: u8) -> [Challenge; 2] {
+fn challenged(desk: &mut Authenticator, now_ms: u64, n: u8) -> Vec<Challenge> {
     desk.challenges(now_ms, HOME, [n; 16], [0xee; 16], false)
 }
 
@@ -116,7 +116,8 @@ fn the_samples_of_the_rfcs_are_right_answers() {
 
 #[test]
 fn a_phone_is_offered_sha_256_first_and_md5_after_it() {
-    let [first, second] = desk().challenges(0, HOME, [0xab; 16], [1; 16], true);
+    let both = desk().challenges(0, HOME, [0xab; 16], [1; 16], true);
+    let [first, second] = both.as_slice() else { panic!("two challenges") };
     assert_eq!(
         first.to_string(),
         "Digest realm=\"weir\", nonce=\"abababababababababababababababab\", \
@@ -394,4 +395,36 @@ proptest! {
             }
         }
     }
+}
+
+/// A site with old telephones offers MD5 alone; whoever was offered SHA-256
+/// alone is not talked down.
+#[test]
+fn a_site_chooses_what_it_offers() {
+    let house = || Authenticator::new(Realm::new("weir").unwrap(), NonceLimits::default());
+    let offered = |mut house: Authenticator| {
+        let challenges = house.challenges(0, 7, [1; 16], [2; 16], false);
+        challenges.iter().map(|one| one.algorithm).collect::<Vec<_>>()
+    };
+    assert_eq!(offered(house()), [Algorithm::Sha256, Algorithm::Md5]);
+    assert_eq!(offered(house().offering(&[Algorithm::Md5])), [Algorithm::Md5]);
+
+    let answered = |house: &mut Authenticator| {
+        let nonce = house.challenges(0, 7, [1; 16], [2; 16], false)[0].nonce.to_string();
+        let sum = |parts: &[&str]| {
+            let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+            Algorithm::Md5.sum(&parts).to_string()
+        };
+        let (ha1, ha2) = (sum(&["5101", "weir", "secret"]), sum(&["REGISTER", "sip:weir"]));
+        let response = sum(&[&ha1, &nonce, &ha2]);
+        let line = format!(
+            "Digest username=\"5101\", realm=\"weir\", nonce=\"{nonce}\", uri=\"sip:weir\", \
+             response=\"{response}\", algorithm=MD5"
+        );
+        let request = Request { method: "REGISTER", authorizations: &[line.as_bytes()], origin: 7 };
+        house.check(1, request, |_| Some(Credential::Password("secret".into())))
+    };
+    assert!(matches!(answered(&mut house()), Outcome::Accepted { .. }));
+    let mut strict = house().offering(&[Algorithm::Sha256]);
+    assert!(matches!(answered(&mut strict), Outcome::Refused { why: Refused::NoKey { .. } }));
 }

@@ -281,7 +281,7 @@ impl FakeCall {
                     false => self.answered(150, Codec::Pcma).await,
                 }
             }
-            Habit::Rings => CallEvent::Ringing { code: 180 },
+            Habit::Rings => CallEvent::Ringing { code: 180, sdp: String::new() },
             Habit::Silent | Habit::Offline => std::future::pending().await,
             Habit::Drops { .. } => self.answered(150, Codec::Pcma).await,
             Habit::Nonsense => CallEvent::Answered {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::net::UdpSocket;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -84,9 +84,15 @@ async fn a_page_over_real_sip_calls_plays_and_hangs_up() {
     let accounts = Accounts { by_number: BTreeMap::from([("11".to_owned(), account)]) };
     let (_told, accounts) = watch::channel(Arc::new(accounts));
     let listen = "127.0.0.1:0".parse().unwrap();
-    let config = SipConfig { listen, realm: "weir".into(), limits: SipLimits::default() };
+    let config = SipConfig {
+        listen,
+        realm: "weir".into(),
+        algorithms: crate::sip::Algorithm::ALL.to_vec(),
+        limits: SipLimits::default(),
+    };
     let kept = vec![registered(address)];
-    let stack = Sip::start(config, accounts, kept, &tasks, stop.clone()).await.unwrap();
+    let (arrivals, _nobody_calls) = mpsc::channel(1);
+    let stack = Sip::start(config, accounts, kept, arrivals, &tasks, stop.clone()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let notes = folder.path().join("calls.json");
     let config = PagerConfig { rtp: [127, 0, 0, 1].into(), ports: 30_000..=31_999, notes };

@@ -52,7 +52,10 @@ async fn a_speaker_is_called_answers_and_is_hung_up() {
         speaker.answer(&invite, "180 Ringing", "spk", "").await;
         speaker.answer(&invite, "200 OK", "spk", SDP).await;
         assert_eq!(next(&mut call).await, Some(CallEvent::Trying));
-        assert_eq!(next(&mut call).await, Some(CallEvent::Ringing { code: 180 }));
+        assert_eq!(
+            next(&mut call).await,
+            Some(CallEvent::Ringing { code: 180, sdp: String::new() })
+        );
         let ack = speaker.expect("ACK").await;
         assert!(ack.starts_with(&format!("ACK sip:5403@{local}")), "{ack}");
         // Its 200 again, because our ACK was lost.
@@ -125,7 +128,7 @@ async fn a_ringing_call_is_cancelled() {
     let mut call = house.sip.call(page("5403")).await.unwrap();
     let invite = speaker.expect("INVITE").await;
     speaker.answer(&invite, "180 Ringing", "spk", "").await;
-    assert_eq!(next(&mut call).await, Some(CallEvent::Ringing { code: 180 }));
+    assert_eq!(next(&mut call).await, Some(CallEvent::Ringing { code: 180, sdp: String::new() }));
     tokio::join!(
         async {
             let cancel = speaker.expect("CANCEL").await;
@@ -149,7 +152,7 @@ async fn an_answer_that_crosses_our_cancel_does_not_leave_the_speaker_open() {
     let mut call = house.sip.call(page("5403")).await.unwrap();
     let invite = speaker.expect("INVITE").await;
     speaker.answer(&invite, "180 Ringing", "spk", "").await;
-    assert_eq!(next(&mut call).await, Some(CallEvent::Ringing { code: 180 }));
+    assert_eq!(next(&mut call).await, Some(CallEvent::Ringing { code: 180, sdp: String::new() }));
     tokio::join!(
         async {
             let cancel = speaker.expect("CANCEL").await;
@@ -176,7 +179,7 @@ async fn a_speaker_that_only_rings_or_says_nothing_is_given_up_in_time() {
     let mut call = house.sip.call(brief.clone()).await.unwrap();
     let invite = speaker.expect("INVITE").await;
     speaker.answer(&invite, "180 Ringing", "spk", "").await;
-    assert_eq!(next(&mut call).await, Some(CallEvent::Ringing { code: 180 }));
+    assert_eq!(next(&mut call).await, Some(CallEvent::Ringing { code: 180, sdp: String::new() }));
     assert_eq!(next(&mut call).await, Some(CallEvent::Silent));
     let cancel = speaker.expect("CANCEL").await;
     speaker.answer(&cancel, "200 OK", "spk", "").await;

@@ -1,9 +1,14 @@
 //! The call's machine in simulated time: repetitions, patience, late answers.
 
-use super::super::leg::{Leg, Output};
+use super::super::answered::Key;
+use super::super::leg::{Leg, Plan};
+use super::super::line::Output;
 use super::super::message::{Message, Request, Response};
 use super::super::script::{Script, Way};
+use super::super::served::Came;
+use super::super::wire::{Hop, Wire};
 use super::*;
+use weir_signaling::registrar;
 
 fn leg(transport: Transport, answer_within_ms: u64) -> (Leg, String) {
     let way = Way {
@@ -15,9 +20,24 @@ fn leg(transport: Transport, answer_within_ms: u64) -> (Leg, String) {
     };
     let secrets = ["call".to_owned(), "ours".to_owned()];
     let script = Script::new(&page("5403"), &way, REALM, "z9hG4bKstem".into(), secrets);
-    let (leg, out) = Leg::new(0, script, &[], page("5403").offer, answer_within_ms);
+    let (leg, out) = Leg::new(0, script, plan(answer_within_ms, Changes::Refuse));
     let [Output::Send(invite)] = out.as_slice() else { panic!("{out:?}") };
     (leg, String::from_utf8(invite.clone()).unwrap())
+}
+
+pub(super) fn plan(answer_within_ms: u64, changes: Changes) -> Plan {
+    let (fields, offer) = (Vec::new(), page("5403").offer);
+    Plan { fields, offer, answer_within_ms, changes, session_s: 1_800, seed: 7 }
+}
+
+/// How a request came, over UDP from the far side's own address.
+pub(super) fn came(request: &Request) -> Came {
+    let source: SocketAddr = "192.0.2.7:5060".parse().unwrap();
+    let came =
+        registrar::Source { address: source, transport: registrar::Transport::Udp, flow: None };
+    let back = Wire::back(came, request);
+    assert!(matches!(back, Hop::Udp(_)));
+    Came::new(request, Key::of(request, source), source, back)
 }
 
 fn response(to: &str, status: &str, tag: &str) -> Response {
@@ -45,7 +65,7 @@ fn bye(tag: &str, cseq: u32) -> Request {
 }
 
 /// The methods sent and the events told, in order.
-fn seen(out: &[Output]) -> Vec<String> {
+pub(super) fn seen(out: &[Output]) -> Vec<String> {
     let one = |output: &Output| match output {
         Output::Send(bytes) => {
             String::from_utf8_lossy(bytes).split(' ').next().unwrap_or_default().to_owned()
@@ -55,7 +75,20 @@ fn seen(out: &[Output]) -> Vec<String> {
         Output::Tell(CallEvent::Ended { .. }) => "ended".into(),
         Output::Tell(CallEvent::Refused { code, .. }) => format!("refused {code}"),
         Output::Tell(CallEvent::Trying) => "trying".into(),
-        Output::Tell(CallEvent::Ringing { code }) => format!("ringing {code}"),
+        Output::Tell(CallEvent::Ringing { code, .. }) => format!("ringing {code}"),
+        Output::Tell(CallEvent::Confirmed { sdp }) => format!("confirmed {}", sdp.len()),
+        Output::Tell(CallEvent::Changed { sdp }) => format!("changed {}", sdp.len()),
+        Output::Tell(CallEvent::Agreed { .. }) => "agreed".into(),
+        Output::Tell(CallEvent::Declined { code }) => format!("declined {code}"),
+        Output::Tell(CallEvent::Info { kind, .. }) => format!("info {kind}"),
+        Output::Reply { code, .. } => format!("{code}"),
+        Output::Again { bytes, .. } => {
+            format!(
+                "again {}",
+                String::from_utf8_lossy(bytes).split(' ').nth(1).unwrap_or_default()
+            )
+        }
+        Output::Forget(_) => "forget".into(),
         Output::Crossed => "crossed".into(),
         Output::Forked => "forked".into(),
     };
@@ -139,10 +172,10 @@ fn byes_that_cross_end_the_call_once() {
     let (mut leg, invite) = leg(Transport::Udp, 5_000);
     leg.response(100, &response(&invite, "200 OK", "s"));
     leg.hang_up(1_000);
-    let (answer, out) = leg.request(1_010, &bye("s", 3));
-    assert_eq!((answer.code, out.len()), (200, 0));
+    let (answer, out) = leg.request(1_010, &bye("s", 3), &came(&bye("s", 3)));
+    assert_eq!((answer.unwrap().code, out.len()), (200, 0));
     // A BYE from nowhere, and one that was held up.
-    assert_eq!(leg.request(1_020, &bye("s", 3)).0.code, 500);
+    assert_eq!(leg.request(1_020, &bye("s", 3), &came(&bye("s", 3))).0.unwrap().code, 500);
     assert!(!leg.has_dialog(&bye("forged", 4)));
 }
 

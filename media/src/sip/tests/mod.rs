@@ -1,10 +1,14 @@
 //! What devices and strangers see of a node's SIP, over real sockets.
 
+mod answering;
 mod any;
+mod arriving;
 mod calls;
 mod device;
 mod machine;
+mod property;
 mod registering;
+mod renewing;
 mod stale;
 mod strangers;
 mod torture;
@@ -27,6 +31,8 @@ const REALM: &str = "weir";
 struct House {
     sip: Sip,
     accounts: watch::Sender<Arc<Accounts>>,
+    /// Calls that telephones make.
+    arrivals: mpsc::Receiver<Incoming>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -54,9 +60,11 @@ impl House {
     ) -> Self {
         let (told, accounts) = watch::channel(accounts(numbers));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let config = SipConfig { listen, realm: REALM.into(), limits };
-        let sip = Sip::start(config, accounts, kept, &tasks, stop.clone()).await.unwrap();
-        Self { sip, accounts: told, tasks, stop }
+        let config =
+            SipConfig { listen, realm: REALM.into(), algorithms: Algorithm::ALL.to_vec(), limits };
+        let (arriving, arrivals) = mpsc::channel(512);
+        let sip = Sip::start(config, accounts, kept, arriving, &tasks, stop.clone()).await.unwrap();
+        Self { sip, accounts: told, arrivals, tasks, stop }
     }
 
     async fn open(numbers: &[&str]) -> Self {
@@ -95,6 +103,12 @@ impl House {
         assert!(limit.is_ok(), "not {what} in time: {:?}", self.sip.counters());
     }
 
+    /// The next call that a telephone makes.
+    async fn arrival(&mut self) -> Incoming {
+        let came = tokio::time::timeout(Duration::from_secs(5), self.arrivals.recv()).await;
+        came.expect("nobody called in time").unwrap()
+    }
+
     /// Still serves: a stranger's OPTIONS is answered.
     async fn still_serves(&self) {
         let mut stranger = self.udp("nobody").await;
@@ -118,6 +132,9 @@ fn page(to: &str) -> Outgoing {
         auto_answer: AutoAnswer::CallInfo,
         offer: "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nm=audio 4000 RTP/AVP 8\r\n".into(),
         answer_within: Duration::from_secs(5),
+        dial: None,
+        max_forwards: 70,
+        changes: Changes::Refuse,
     }
 }
 

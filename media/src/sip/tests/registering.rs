@@ -114,19 +114,6 @@ async fn whoever_guesses_is_told_to_wait_and_a_phone_at_home_is_not_thrown_off()
 }
 
 #[tokio::test]
-async fn a_phone_that_calls_is_told_that_it_cannot_yet_and_only_after_its_password() {
-    let house = House::open(&["5001"]).await;
-    let mut phone = house.udp("5001").await;
-    let nonce = phone.challenge("INVITE", Hash::Md5).await;
-    let auth = phone.authorization("INVITE", Hash::Md5, &nonce, "00000001");
-    let answer = phone.ask("INVITE", &[&auth]).await;
-    assert!(answer.starts_with("SIP/2.0 480"), "{answer}");
-    let words = field(&answer, "Warning");
-    assert!(words.contains("later") && words.contains("后续版本"), "{words}");
-    house.close().await;
-}
-
-#[tokio::test]
 async fn what_is_asked_too_briefly_or_for_someone_else_is_refused_in_words() {
     let house = House::open(&["5001"]).await;
     let mut phone = house.udp("5001").await;

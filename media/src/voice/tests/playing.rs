@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_model::directory::Codec;
+use weir_signaling::sdp::Kind;
 
 use super::super::track::Track;
 use super::super::{rtcp, rtp};
@@ -129,15 +130,26 @@ impl Bench {
     }
 
     fn play(&self, frames: u8, times: u32) -> Sounding {
+        self.play_from(pair(), frames, times, None)
+    }
+
+    fn play_from(
+        &self,
+        ports: PortPair,
+        frames: u8,
+        times: u32,
+        ear: Option<Vec<(u8, Kind)>>,
+    ) -> Sounding {
         let stream = Stream {
             call: 1,
-            ports: pair(),
+            ports,
             rtp_to: self.rtp.local_addr().unwrap(),
             rtcp_to: self.rtcp.local_addr().unwrap(),
             payload_type: 8,
             clip: clip(Codec::Pcma, frames),
             times,
             first: FIRST,
+            ear,
         };
         self.player.play(stream).unwrap()
     }
@@ -260,4 +272,35 @@ async fn a_stall_is_skipped_not_made_up_for_in_a_burst() {
     };
     assert!(jumped.1, "the packet after the gap is marked");
     assert!(bench.counters.frames_late() >= 15, "{}", bench.counters.frames_late());
+}
+
+/// An announcement that wants a key: two are pressed, each told by many packets,
+/// while a stranger presses others.
+#[tokio::test]
+async fn keys_pressed_during_an_announcement_are_heard_once_each() {
+    let mut bench = Bench::new();
+    let ports = pair();
+    let here = ports.address();
+    let ear = Some(vec![(8, Kind::Pcma), (101, Kind::Event)]);
+    let _sounding = bench.play_from(ports, 200, 9, ear);
+    bench.packet().await;
+    let stranger = UdpSocket::bind("127.0.0.66:0").unwrap();
+    let mut buffer = Vec::new();
+    for (seq, (timestamp, code)) in (0..).zip([(1_000, 1), (1_000, 1), (4_000, 2), (4_000, 2)]) {
+        let payload = &[code, 0x8a, 3, 32];
+        rtp::Packet { marker: false, payload_type: 101, seq, timestamp, ssrc: 3, payload }
+            .write(&mut buffer);
+        bench.rtp.send_to(&buffer, here).await.unwrap();
+        buffer[12] += 5;
+        stranger.send_to(&buffer, here).unwrap();
+    }
+    let mut keys = String::new();
+    while keys.len() < 2 {
+        if let Some(Heard::Digit { call: 1, digit }) =
+            timeout(PATIENCE, bench.heard.recv()).await.unwrap()
+        {
+            keys.push(digit);
+        }
+    }
+    assert_eq!(keys, "12");
 }

@@ -1,0 +1,107 @@
+//! Where a number leads, by this node's copy of the directory, and what a call
+//! leaves in the journal. It refuses to send a call to another site's telephones
+//! itself: only their own site rings them.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use weir_consensus::disk::RocksDisk;
+use weir_consensus::site::Site;
+use weir_consensus::store::AppliedView;
+use weir_media::exchange::{Declined, Dial, Group, Led, News, Route, Router};
+use weir_model::directory::{Dialled, Directory};
+use weir_model::id::{Extension, SiteId};
+
+/// How long a telephone rings before its caller hears that nobody answers.
+const RING_MS: u64 = 60_000;
+/// The duty room is rung for longer: somebody will come.
+const DUTY_RING_MS: u64 = 90_000;
+/// The first of an emergency call's groups rings alone for so long.
+const EMERGENCY_RING_MS: u64 = 12_000;
+
+/// Asks the directory as it is agreed on at the moment of each call.
+pub(crate) fn router(agreed: watch::Receiver<Arc<AppliedView>>, site: SiteId) -> Router {
+    Arc::new(move |from, dialled| {
+        let state = agreed.borrow().state.clone();
+        let route = route(&state.directory, &site, from, dialled)?;
+        Ok(Led { route, from_name: name_of(&state.directory, from) })
+    })
+}
+
+fn route(
+    directory: &Directory,
+    site: &SiteId,
+    from: &str,
+    dialled: &str,
+) -> Result<Route, Declined> {
+    let plain = |numbers: &[Extension], ring_ms| Group {
+        // Nobody is connected with himself.
+        numbers: numbers.iter().filter(|n| n.as_str() != from).map(direct).collect(),
+        ring_ms,
+    };
+    let groups = match directory.route(site, dialled) {
+        Dialled::Emergency { groups } => {
+            let groups = groups.iter().map(|group| plain(group, EMERGENCY_RING_MS));
+            let groups: Vec<Group> = groups.filter(|group| !group.numbers.is_empty()).collect();
+            return Ok(Route { groups, emergency: true });
+        }
+        Dialled::DutyRoom { numbers } => vec![plain(&numbers, DUTY_RING_MS)],
+        Dialled::Local(number) => vec![Group { numbers: vec![direct(&number)], ring_ms: RING_MS }],
+        // One line after the other.
+        Dialled::Outside { number, trunks } => trunks
+            .iter()
+            .map(|trunk| Group {
+                numbers: vec![Dial { number: trunk.to_string(), dial: Some(number.clone()) }],
+                ring_ms: RING_MS,
+            })
+            .collect(),
+        Dialled::Elsewhere { site, number } => {
+            return Err(Declined {
+                code: 480,
+                words: format!(
+                    "{number} 属于站点 {site}，本版本尚不能跨站通话 / {number} belongs to site {site}; \
+                     this version does not call between sites yet"
+                ),
+            });
+        }
+        Dialled::Zone(zone) => {
+            return Err(Declined {
+                code: 403,
+                words: format!(
+                    "{zone} 是广播区，请从控制台广播 / {zone} is a zone; page it from the console"
+                ),
+            });
+        }
+        Dialled::Unknown => Vec::new(),
+    };
+    let groups: Vec<Group> = groups.into_iter().filter(|group| !group.numbers.is_empty()).collect();
+    match groups.is_empty() {
+        true => Err(Declined {
+            code: 404,
+            words: "没有这个号码，请核对 / there is no such number; check it".into(),
+        }),
+        false => Ok(Route { groups, emergency: false }),
+    }
+}
+
+/// Whose telephone it is, for the display of the one who is called.
+fn name_of(directory: &Directory, number: &str) -> String {
+    let owner = directory.extensions.get(number).and_then(|one| one.owner.as_ref());
+    let person = owner.and_then(|owner| directory.people.get(owner));
+    person.map(|person| person.name.clone()).unwrap_or_default()
+}
+
+fn direct(number: &Extension) -> Dial {
+    Dial { number: number.to_string(), dial: None }
+}
+
+/// Writes down what calls leave; a call never waits for the journal. What finds
+/// no room there is counted by the exchange's own log.
+pub(crate) async fn record(mut news: mpsc::Receiver<News>, site: Site<RocksDisk>) {
+    while let Some(one) = news.recv().await {
+        let call = one.call;
+        if let Err(error) = site.record_call(one.fact()) {
+            tracing::warn!(%call, %error, "a call's fact found no room in the journal");
+        }
+    }
+}
