@@ -3,10 +3,13 @@
 //! seen of it.
 
 pub mod audio;
+pub mod callout;
+pub mod exchange;
 pub mod page;
 pub mod secret;
 pub mod sip;
 pub mod transcode;
 pub mod voice;
+pub mod wan;
 
 pub use weir_signaling::paging::SpeakerState;

@@ -90,6 +90,9 @@ pub(crate) enum Command {
         #[arg(long)]
         not_after: Option<u64>,
     },
+    /// Calls of this site / 通话
+    #[command(subcommand)]
+    Call(CallCommand),
     /// Passwords of telephones and loudspeakers / 设备口令
     #[command(subcommand)]
     Secret(SecretCommand),
@@ -219,6 +222,22 @@ pub(crate) enum PlanCommand {
         #[command(flatten)]
         target: Target,
         intent: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CallCommand {
+    /// Who talks with whom
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// End a call
+    End {
+        #[command(flatten)]
+        target: Target,
+        /// From `weir call list`
+        id: String,
     },
 }
 

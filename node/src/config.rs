@@ -43,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) relay: Option<SocketAddr>,
     /// Telephones and loudspeakers of the site register here.
     pub(crate) sip: Option<SipConfig>,
+    /// Messages leave through this gateway; absent: only to telephones.
+    pub(crate) sms: Option<SmsConfig>,
     pub(crate) satellite: Option<SatelliteConfig>,
     pub(crate) emulate: Option<EmulateConfig>,
 }
@@ -56,6 +58,22 @@ pub(crate) struct SipConfig {
     /// First and last UDP port of voice.
     #[serde(default = "rtp_ports")]
     pub(crate) rtp: (u16, u16),
+    /// What telephones are challenged with, `SHA-256` and `MD5` by default. Old
+    /// ones that give up at the first are served by a site with `["MD5"]` alone.
+    #[serde(default)]
+    pub(crate) digest: Vec<String>,
+}
+
+/// An SMS gateway that speaks HTTP: `POST url` with `to`, `text` and `key`,
+/// `GET url?key=` to ask.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SmsConfig {
+    pub(crate) url: String,
+    /// A file with the bearer token.
+    pub(crate) token: Option<PathBuf>,
+    /// A PEM file with the authority of an https gateway.
+    pub(crate) ca: Option<PathBuf>,
 }
 
 fn rtp_ports() -> (u16, u16) {

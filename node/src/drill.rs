@@ -116,11 +116,17 @@ impl DrillSink {
         }
         self.write(order, "ends 结束").await?;
         let of = speakers.max(1);
-        Ok((ended, Proof { grade: Some(Grade::Receiving), reached: of, of, siren }))
+        let proof = match order.action {
+            EffectAction::Page { .. } => {
+                Proof { grade: Some(Grade::Receiving), reached: of, of, siren }
+            }
+            EffectAction::Call { .. } => Proof { siren, ..Proof::acknowledged() },
+            EffectAction::Message { .. } => Proof::accepted(),
+        };
+        Ok((ended, proof))
     }
 
     async fn write(&self, order: &EffectOrder, what: &str) -> std::io::Result<()> {
-        let EffectAction::Page { .. } = order.action;
         let (at, mode) = (edge::wall().0, order.mode);
         let line = format!("{at} 演习 DRILL {mode:?} {what}: {}\n", play(order));
         let mut options = tokio::fs::OpenOptions::new();

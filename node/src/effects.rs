@@ -1,17 +1,17 @@
 //! What an effect is, here at the edge: a real page goes to the loudspeakers of
-//! its zone, or to a relay box where the site has one instead; a drill or a test
-//! goes to the drill sink, and no packet leaves. It refuses to choose by
-//! anything but the order's mode and the node's own file.
-
+//! its zone, or to a relay box where the site has one instead, a call or a message
+//! to a person; a drill or a test goes to the drill sink, and no packet leaves. It
+//! refuses to choose by anything but the order's mode and the node's own file.
 use std::sync::Arc;
 use std::time::Duration;
 
 use weir_consensus::site::{Effects, Report};
-use weir_model::fact::EffectKey;
+use weir_model::fact::{EffectKey, Target};
 use weir_model::home::EffectOrder;
 use weir_model::intent::Mode;
 
 use crate::drill::DrillSink;
+use crate::people::People;
 use crate::relay::Relay;
 use crate::speakers::Speakers;
 
@@ -26,6 +26,7 @@ pub(crate) enum Devices {
 /// See the module.
 pub(crate) struct SiteEffects {
     pub(crate) devices: Devices,
+    pub(crate) people: People,
     pub(crate) drills: Arc<DrillSink>,
 }
 
@@ -34,6 +35,7 @@ impl Effects for SiteEffects {
         if order.mode != Mode::Real {
             return self.drills.begin(order, report);
         }
+        let Some((order, report)) = self.people.begin(order, ends_in, report) else { return };
         match &self.devices {
             Devices::Speakers(speakers) => speakers.begin(order, ends_in, report),
             Devices::Relay(relay) => relay.begin(&order, report),
@@ -44,6 +46,9 @@ impl Effects for SiteEffects {
     fn cease(&self, key: &EffectKey, mode: Mode) {
         if mode != Mode::Real {
             return self.drills.cease(key);
+        }
+        if let Target::Person(_) = key.target {
+            return self.people.cease(key);
         }
         match &self.devices {
             Devices::Speakers(speakers) => speakers.cease(key),
@@ -56,6 +61,9 @@ impl Effects for SiteEffects {
         // No device knows of a drill, and none is asked.
         if mode != Mode::Real {
             return;
+        }
+        if let Target::Person(_) = key.target {
+            return self.people.ask(&key, within, report);
         }
         match &self.devices {
             Devices::Speakers(speakers) => speakers.ask(key, within, report),

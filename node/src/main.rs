@@ -2,6 +2,7 @@
 
 mod admission;
 mod api;
+mod calls;
 mod cli;
 mod client;
 mod command;
@@ -13,8 +14,10 @@ mod folder;
 mod inbound;
 mod journal_file;
 mod node;
+mod people;
 mod planted;
 mod relay;
+mod sms;
 mod sounds;
 mod speakers;
 mod staging;

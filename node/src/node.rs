@@ -24,12 +24,14 @@ use crate::drill::{DrillSink, Extent, Rehearsal};
 use crate::effects::{Devices, SiteEffects};
 use crate::folder::{Belonging, DataFolder, cluster_id};
 use crate::inbound::Inbound;
+use crate::people::People;
 use crate::relay::Relay;
+use crate::sms::Gateway;
 use crate::sounds::Sounds;
 use crate::speakers::Speakers;
 use crate::telephony::{self, Telephony};
 use crate::web::Passwords;
-use crate::{api, edge, planted, staging, web};
+use crate::{api, calls, edge, planted, staging, web};
 
 pub(crate) use weir_consensus::runtime::TokioRuntime as Runtime;
 
@@ -131,11 +133,8 @@ async fn start(
     let link = Link::bind(link_config, admission, inbound.clone())?;
 
     let satellites = view.clone();
-    let transport = QuicTransport::new(
-        link.clone(),
-        tasks.clone(),
-        Arc::new(move |node| is_satellite(&satellites, node)),
-    );
+    let satellite = Arc::new(move |node| is_satellite(&satellites, node));
+    let transport = QuicTransport::new(link.clone(), tasks.clone(), satellite);
     let me = belonging.node();
     let settings = Settings { node: me, profile: belonging.profile, wall: Arc::new(edge::wall) };
     let consensus = Consensus::start(settings, disk.clone(), transport.clone()).await?;
@@ -144,8 +143,12 @@ async fn start(
 
     let sounds = Sounds::open(&config.sounds(), tasks, stop).await?;
     let telephony = telephony::start(&config, consensus.view(), tasks, stop).await?;
-    let devices = devices(&config, telephony.as_ref(), &sounds, &consensus, tasks, stop).await?;
-    let site = start_site(&config, me, disk, &consensus, (devices, tasks, stop)).await?;
+    let (telephony, news) = telephony.unzip();
+    let hands = hands(&config, telephony.as_ref(), &sounds, &consensus, tasks, stop).await?;
+    let site = start_site(&config, me, disk, &consensus, (hands, tasks, stop)).await?;
+    if let Some(news) = news {
+        tasks.spawn(calls::record(news, site.clone()));
+    }
     let gate = Gate::new(me, site.clone(), transport.clone(), consensus.view());
     let outbox = Arc::new(Outbox::new(gate.clone(), Arc::new(edge::wall), stop.clone()));
     if !planted::loses_facts() {
@@ -183,15 +186,36 @@ async fn start_site(
     me: NodeId,
     disk: RocksDisk,
     consensus: &Consensus,
-    (devices, tasks, stop): (Devices, &TaskTracker, &CancellationToken),
+    (hands, tasks, stop): ((Devices, People), &TaskTracker, &CancellationToken),
 ) -> anyhow::Result<Site<RocksDisk>> {
+    let (devices, people) = hands;
     let rehearsal = rehearsal(&devices, consensus.view());
     let drills = DrillSink::new(config.drill_sink(), rehearsal, tasks.clone(), stop.clone());
-    let effects = Arc::new(SiteEffects { devices, drills });
+    let effects = Arc::new(SiteEffects { devices, people, drills });
     let settings =
         site::Settings { node: me, site: config.site.clone(), wall: Arc::new(edge::wall) };
     let view = consensus.view();
     Ok(Site::start::<Runtime, _>(settings, disk, view, effects, stop.clone()).await?)
+}
+
+/// What drives the site's zones and reaches its people.
+async fn hands(
+    config: &Config,
+    telephony: Option<&Telephony>,
+    sounds: &Arc<Sounds>,
+    consensus: &Consensus,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<(Devices, People)> {
+    let people = People {
+        site: config.site.clone(),
+        phones: telephony.map(|one| (one.sip.clone(), one.callouts.clone())),
+        gateway: config.sms.as_ref().map(Gateway::open).transpose()?,
+        sounds: sounds.clone(),
+        agreed: consensus.view(),
+        tasks: tasks.clone(),
+    };
+    Ok((devices(config, telephony, sounds, consensus, tasks, stop).await?, people))
 }
 
 /// What drives the site's zones, as the node's file says.
@@ -223,14 +247,20 @@ fn rehearsal(devices: &Devices, view: watch::Receiver<Arc<AppliedView>>) -> Box<
         Devices::Relay(_) | Devices::None => None,
     };
     Box::new(move |order| {
-        let EffectAction::Page { zone, sound, repeat, .. } = order.action;
-        let known = view.borrow().state.directory.zones.get(&zone).map(|zone| zone.speakers.len());
-        let count = u16::try_from(known.unwrap_or(0)).unwrap_or(u16::MAX);
+        let (played, count) = match order.action {
+            EffectAction::Page { zone, sound, repeat, .. } => {
+                let known =
+                    view.borrow().state.directory.zones.get(&zone).map(|z| z.speakers.len());
+                (Some((sound, repeat)), u16::try_from(known.unwrap_or(0)).unwrap_or(u16::MAX))
+            }
+            EffectAction::Call { sound, .. } => (Some((sound, 1)), 1),
+            EffectAction::Message { .. } => (None, 1),
+        };
         let speakers = speakers.clone();
         Box::pin(async move {
-            let (length, siren) = match &speakers {
-                Some(speakers) => speakers.rehearse(&sound, repeat).await,
-                None => (Duration::ZERO, false),
+            let (length, siren) = match (&speakers, played) {
+                (Some(speakers), Some((sound, repeat))) => speakers.rehearse(&sound, repeat).await,
+                _ => (Duration::ZERO, false),
             };
             Extent { length, speakers: count, siren }
         })

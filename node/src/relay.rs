@@ -156,10 +156,20 @@ fn silent() -> (EffectResult, Proof) {
 }
 
 pub(crate) fn play(order: &EffectOrder) -> String {
-    let EffectAction::Page { zone, sound, repeat, .. } = &order.action;
-    let sound = match sound {
+    let named = |sound: &Sound| match sound {
         Sound::Audio(id) => id.to_string(),
         Sound::Text(_) => "text".into(),
     };
-    format!("weir-relay 1 play {} {} {zone} {repeat} {sound}", order.key, order.epoch)
+    let what = match &order.action {
+        EffectAction::Page { zone, sound, repeat, .. } => {
+            format!("{zone} {repeat} {}", named(sound))
+        }
+        // Only the drill sink writes these: no relay calls or writes to people.
+        EffectAction::Call { person, numbers, sound, .. } => {
+            let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+            format!("call {person} {} {}", numbers.join(","), named(sound))
+        }
+        EffectAction::Message { person, to, .. } => format!("message {person} {to}"),
+    };
+    format!("weir-relay 1 play {} {} {what}", order.key, order.epoch)
 }

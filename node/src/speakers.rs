@@ -58,7 +58,10 @@ impl Speakers {
         order: EffectOrder,
         window_ends: Instant,
     ) -> Option<(EffectResult, Proof)> {
-        let EffectAction::Page { zone, sound, repeat, evidence } = order.action.clone();
+        let EffectAction::Page { zone, sound, repeat, evidence } = order.action.clone() else {
+            // Loudspeakers call nobody; see `SiteEffects`.
+            return Some((EffectResult::NotBegun, Proof::default()));
+        };
         let agreed = self.agreed.borrow().state.clone();
         let playable = self.sounds.playable(&agreed, &sound).await;
         let zone = crate::planted::zone(&agreed.directory, zone);

@@ -8,22 +8,34 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::io::AsyncWriteExt;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_consensus::store::AppliedView;
+use weir_media::callout::Callouts;
+use weir_media::exchange::{Exchange, ExchangeParts, News};
 use weir_media::page::{Dice, Pager, PagerConfig};
 use weir_media::secret::REALM;
-use weir_media::sip::{Account, Accounts, KeptBinding, Sip, SipConfig, SipLimits};
+use weir_media::sip::{Account, Accounts, Algorithm, KeptBinding, Sip, SipConfig, SipLimits};
+use weir_media::voice::Ports;
+use weir_media::voice::relay::{Relay, RelayConfig};
 use weir_model::id::SiteId;
 use weir_model::state::State;
 
 use crate::api::secrets::devices;
+use crate::calls;
 use crate::config::Config;
 
 /// How long SIP stays open for hanging up when the node stops.
 const HANG_UP: Duration = Duration::from_millis(1_500);
+/// Calls that came in and nobody took yet: beyond it a telephone is told to try
+/// again.
+const ARRIVALS: usize = 128;
+/// Keys and silences that the relay heard and nobody took yet.
+const HEARD: usize = 1_024;
+/// What calls leave for a journal that is busy.
+const NEWS: usize = 4_096;
 /// Registrations are written down at most so often.
 const WRITE: Duration = Duration::from_secs(1);
 /// Most registrations read back; more were never written.
@@ -33,26 +45,34 @@ const BINDINGS_BYTES: u64 = 16 << 20;
 pub(crate) struct Telephony {
     pub(crate) sip: Sip,
     pub(crate) pager: Pager,
+    pub(crate) exchange: Exchange,
+    pub(crate) callouts: Callouts,
 }
 
-/// `None`: this node's file says nothing of SIP.
+/// `None`: this node's file says nothing of SIP. With it comes what calls leave for
+/// the journal, which opens later.
 pub(crate) async fn start(
     config: &Config,
     agreed: watch::Receiver<Arc<AppliedView>>,
     tasks: &TaskTracker,
     stop: &CancellationToken,
-) -> anyhow::Result<Option<Telephony>> {
+) -> anyhow::Result<Option<(Telephony, mpsc::Receiver<News>)>> {
     let Some(ours) = &config.sip else { return Ok(None) };
     let first = accounts(&agreed.borrow().state, &config.site);
     let (admit, admitted) = watch::channel(Arc::new(first));
-    let sip_config =
-        SipConfig { listen: ours.listen, realm: REALM.to_owned(), limits: SipLimits::default() };
+    let sip_config = SipConfig {
+        listen: ours.listen,
+        realm: REALM.to_owned(),
+        algorithms: algorithms(&ours.digest)?,
+        limits: SipLimits::default(),
+    };
     let kept = read(&config.bindings()).await;
     // The pager hangs its calls up first, which takes SIP.
     let closing = CancellationToken::new();
     tasks.spawn(close_after(stop.clone(), closing.clone()));
-    let sip = Sip::start(sip_config, admitted, kept, tasks, closing).await?;
-    tasks.spawn(follow(agreed, config.site.clone(), admit, stop.clone()));
+    let (arrived, arrivals) = mpsc::channel(ARRIVALS);
+    let sip = Sip::start(sip_config, admitted, kept, arrived, tasks, closing).await?;
+    tasks.spawn(follow(agreed.clone(), config.site.clone(), admit, stop.clone()));
     tasks.spawn(keep(sip.bindings(), config.bindings(), stop.clone()));
     let (from, to) = ours.rtp;
     let pager_config =
@@ -63,7 +83,40 @@ pub(crate) async fn start(
     });
     let pager = Pager::start(sip.clone(), pager_config, dice, tasks, stop.child_token()).await;
     let pager = pager.context("cannot open the ports of voice; see [sip] rtp")?;
-    Ok(Some(Telephony { sip, pager }))
+    let ports = "cannot open the ports of voice; see [sip] rtp";
+    let range = from..=to;
+    let callouts =
+        Callouts::start(sip.clone(), ours.listen.ip(), &range, tasks, stop.child_token())
+            .context(ports)?;
+    let (hears, heard) = mpsc::channel(HEARD);
+    let relay_ports = Ports::new(ours.listen.ip(), &range).context(ports)?;
+    let relay = Relay::start(relay_ports, RelayConfig::default(), hears, tasks, stop.child_token());
+    let (news, told) = mpsc::channel(NEWS);
+    let parts = ExchangeParts {
+        sip: sip.clone(),
+        relay: relay.context(ports)?,
+        heard,
+        arrivals,
+        router: calls::router(agreed, config.site.clone()),
+        news,
+    };
+    let exchange = Exchange::start(parts, tasks, stop.child_token());
+    Ok(Some((Telephony { sip, pager, exchange, callouts }, told)))
+}
+
+fn algorithms(named: &[String]) -> anyhow::Result<Vec<Algorithm>> {
+    if named.is_empty() {
+        return Ok(Algorithm::ALL.to_vec());
+    }
+    let known = |name: &String| {
+        Algorithm::named(name).with_context(|| {
+            format!(
+                "[sip] digest：没有算法 {name}，可写 SHA-256、MD5 / no algorithm {name}; there are \
+                 SHA-256 and MD5"
+            )
+        })
+    };
+    named.iter().map(known).collect()
 }
 
 async fn close_after(stop: CancellationToken, closing: CancellationToken) {

@@ -1,6 +1,7 @@
 //! Stories played against real processes on this machine. A module is one part
 //! of what Weir promises, a test one thing that a person would see.
 
+mod calls;
 mod cut;
 mod directory;
 mod face;
@@ -10,6 +11,7 @@ mod island;
 mod kept;
 mod metrics;
 mod page;
+mod people;
 mod refused;
 mod simulation;
 mod unknown;

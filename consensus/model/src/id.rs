@@ -194,6 +194,8 @@ minted! {
     IntentId;
     /// One run of a plan.
     ActivationId;
+    /// One telephone call, all its legs.
+    CallId;
     /// One cluster; a node never speaks to another cluster's.
     ClusterId;
 }

@@ -129,6 +129,21 @@ impl<D: Disk> Site<D> {
         self.mail.try_send(Mail::Sounds { directory, have, of }).map_err(|_| Full)
     }
 
+    /// Writes down what happened to a telephone call, and never waits: a call goes
+    /// on whether or not it is recorded. Only facts about calls are taken; any
+    /// other is dropped.
+    ///
+    /// # Errors
+    /// When the site has more to do than it can hold; the fact is then lost, and
+    /// whoever holds the call may offer it again.
+    pub fn record_call(&self, body: FactBody) -> Result<(), Full> {
+        if body.call().is_none() {
+            return Ok(());
+        }
+        let body = body.with_clipped_numbers();
+        self.mail.try_send(Mail::Call(body)).map_err(|_| Full)
+    }
+
     /// Writes a person's line into the journal; returns its head once synced.
     ///
     /// # Errors
@@ -197,6 +212,10 @@ impl<D: Disk, E: Effects> Driver<D, E> {
     }
 
     async fn run(mut self, mut inbox: mpsc::Receiver<Mail>, stop: CancellationToken) {
+        // Nobody holds the calls of the life before any more.
+        for ended in self.home.orphaned_calls() {
+            self.record_call(ended).await;
+        }
         self.turn(Input::Recovered).await;
         loop {
             let wake = self.wake.unwrap_or_else(|| Instant::now() + IDLE);
@@ -244,6 +263,7 @@ impl<D: Disk, E: Effects> Driver<D, E> {
             Mail::Sounds { directory, have, of } => {
                 self.record(vec![FactBody::SoundsStaged { directory, have, of }]).await;
             }
+            Mail::Call(body) => self.record_call(body).await,
             Mail::Note { who, text, answer } => {
                 self.record(vec![FactBody::DutyNote { who, text }]).await;
                 let head = (!self.unrecorded).then(|| self.journal.head().clone());
@@ -351,6 +371,7 @@ impl<D: Disk, E: Effects> Driver<D, E> {
         match self.journal.append(bodies, (self.settings.wall)(), seen, &[]).await {
             Ok(written) => {
                 for one in written {
+                    self.home.heard_of_call(one.fact.at, &one.fact.body);
                     self.heard_of_sounds(&one.fact);
                     self.merge.own(one.fact, one.head.hash);
                 }
@@ -359,6 +380,15 @@ impl<D: Disk, E: Effects> Driver<D, E> {
                 tracing::error!(%error, "UNRECORDED: the journal has failed / 日志停止记录");
                 self.unrecorded = true;
             }
+        }
+    }
+
+    /// A call is shown even when it cannot be recorded.
+    async fn record_call(&mut self, body: FactBody) {
+        let shown = body.clone();
+        self.record(vec![body]).await;
+        if self.unrecorded {
+            self.home.heard_of_call((self.settings.wall)(), &shown);
         }
     }
 
@@ -455,7 +485,10 @@ impl<D: Disk, E: Effects> Driver<D, E> {
             seen: self.agreed.borrow().applied,
         };
         match self.journal.begin_again(writer, known).await {
-            Ok(began) => self.merge.own(began.fact, began.head.hash),
+            Ok(began) => {
+                self.home.heard_of_call(began.fact.at, &began.fact.body);
+                self.merge.own(began.fact, began.head.hash);
+            }
             Err(error) => {
                 tracing::error!(%error, "UNRECORDED: the journal has failed / 日志停止记录");
                 self.unrecorded = true;

@@ -1,7 +1,7 @@
 //! What waits for the site's task.
 
 use tokio::sync::oneshot;
-use weir_model::fact::{EffectKey, EffectResult, Fact, Head, Proof};
+use weir_model::fact::{EffectKey, EffectResult, Fact, FactBody, Head, Proof};
 use weir_model::id::{Hash, NodeId, SiteId};
 use weir_model::intent::{IntentStatus, Signature, SignedIntent};
 
@@ -53,6 +53,8 @@ pub(super) enum Mail {
         have: u32,
         of: u32,
     },
+    /// What happened to a telephone call.
+    Call(FactBody),
     /// A line that a person writes.
     Note {
         who: Option<weir_model::id::PersonId>,

@@ -1,8 +1,14 @@
 //! The rules of telephony, pure: who may register, where a phone is to be
-//! reached. Nothing here reads a clock, rolls dice, opens a socket or knows a
-//! SIP stack: time and random bytes are arguments, and the same inputs give the
-//! same outputs.
+//! reached, how a call goes, how people are rung. Nothing here reads a clock,
+//! rolls dice, opens a socket or knows a SIP stack: time and random bytes are
+//! arguments, and the same inputs give the same outputs.
 
+pub mod call;
+pub mod callout;
 pub mod digest;
+pub mod digits;
+pub mod focus;
 pub mod paging;
 pub mod registrar;
+pub mod sdp;
+pub mod wan;

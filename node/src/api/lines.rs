@@ -31,7 +31,10 @@ impl Names<'_> {
     }
 
     fn target(&self, target: &Target) -> Said {
-        let Target::Zone(id) = target;
+        let id = match target {
+            Target::Zone(id) => id,
+            Target::Person(person) => return said(self.person(person), self.person(person)),
+        };
         match self.0.zones.get(id) {
             Some(zone) => said(format!("{id} {}", zone.name_zh), format!("{id} {}", zone.name_en)),
             None => said(id.to_string(), id.to_string()),
@@ -108,6 +111,25 @@ pub(crate) fn line(fact: &Fact, directory: &Directory) -> Said {
         FactBody::DutyNote { who: None, text } => {
             said(format!("记录：{text}"), format!("noted: {text}"))
         }
+        FactBody::PersonCalled { key, callee } => {
+            let (who, nth) = (names.person(callee), key.attempt);
+            let member = names.target(&key.target);
+            said(
+                format!("第 {nth} 次联系 {}：找 {who}", member.zh),
+                format!("attempt {nth} for {}: {who}", member.en),
+            )
+        }
+        FactBody::MemberCovered { member, by, .. } => {
+            let (member, by) = (names.person(member), names.person(by));
+            said(
+                format!("{by} 已确认，代替 {member}，不再呼叫"),
+                format!("{by} has acknowledged and stands in for {member}"),
+            )
+        }
+        FactBody::CallAnswered { .. }
+        | FactBody::CallChanged { .. }
+        | FactBody::CallEnded { .. }
+        | FactBody::CallSeen { .. } => call(&fact.body, &names),
     }
 }
 
@@ -224,6 +246,38 @@ fn of_step(fact: &FactBody, names: &Names<'_>) -> Said {
     }
 }
 
+fn call(fact: &FactBody, names: &Names<'_>) -> Said {
+    match fact {
+        FactBody::CallAnswered { from, dialled, by, emergency, .. } => {
+            let (zh, en) = if *emergency { ("紧急", "emergency ") } else { ("", "") };
+            said(
+                format!("{zh}通话接通：{from} 拨 {dialled}，{by} 应答"),
+                format!("{en}call: {from} dialled {dialled}, {by} answered"),
+            )
+        }
+        FactBody::CallChanged { call, held: true } => {
+            said(format!("通话 {call} 保持"), format!("call {call} is on hold"))
+        }
+        FactBody::CallChanged { call, held: false } => {
+            said(format!("通话 {call} 恢复"), format!("call {call} goes on"))
+        }
+        FactBody::CallEnded { from, dialled, why, talked_ms, emergency, missed, .. } => {
+            let (zh, en) = if *emergency { ("紧急", "emergency ") } else { ("", "") };
+            let (lost_zh, lost_en) = if *missed { ("，未接", ", missed") } else { ("", "") };
+            let (why, s) = (why.code(), talked_ms.unwrap_or(0) / 1_000);
+            said(
+                format!("{zh}通话结束：{from} 拨 {dialled}，{s} 秒（{why}）{lost_zh}"),
+                format!("{en}call over: {from} dialled {dialled}, {s} s ({why}){lost_en}"),
+            )
+        }
+        FactBody::CallSeen { who, .. } => {
+            let who = names.person(who);
+            said(format!("{who} 已知悉未接紧急来电"), format!("{who} saw the missed emergency"))
+        }
+        other => fallback(other),
+    }
+}
+
 fn begun(key: &EffectKey, why: Why, of: Mode, names: &Names<'_>) -> Said {
     let (at, mark, nth) = (names.target(&key.target), mode(of), key.attempt);
     let why = match why {
@@ -231,6 +285,12 @@ fn begun(key: &EffectKey, why: Why, of: Mode, names: &Names<'_>) -> Said {
         Why::AfterUnknown => said("（上次结果未知，重播）", " (the last one's outcome is unknown)"),
         Why::Person(_) => said("（应要求再播）", " (a person asked for it)"),
     };
+    if let Target::Person(_) = key.target {
+        return said(
+            format!("{}开始联系 {}，第 {nth} 次{}", mark.zh, at.zh, why.zh),
+            format!("{}{} is being reached, attempt {nth}{}", mark.en, at.en, why.en),
+        );
+    }
     said(
         format!("{}开始向 {} 广播，第 {nth} 次{}", mark.zh, at.zh, why.zh),
         format!("{}paging {} begins, attempt {nth}{}", mark.en, at.en, why.en),
@@ -262,6 +322,12 @@ fn outcome(key: &EffectKey, result: &EffectResult, proof: Proof, names: &Names<'
         EffectResult::Ceased => said("已按令停止", "stopped as told"),
         EffectResult::NotBegun => said("未开始", "never begun"),
     };
+    if let Target::Person(_) = key.target {
+        return said(
+            format!("联系 {}（第 {nth} 次）{}{}", at.zh, how.zh, seen.zh),
+            format!("reaching {} (attempt {nth}): {}{}", at.en, how.en, seen.en),
+        );
+    }
     said(
         format!("向 {} 的广播（第 {nth} 次）{}{}{}", at.zh, how.zh, seen.zh, instead.zh),
         format!("the page to {} (attempt {nth}): {}{}{}", at.en, how.en, seen.en, instead.en),

@@ -3,6 +3,7 @@
 //! It refuses with RFC 9457 problems that say what to do next.
 
 pub(crate) mod board;
+pub(crate) mod calls;
 pub(crate) mod cluster;
 pub(crate) mod directory;
 mod health;
@@ -70,6 +71,8 @@ fn local(node: Arc<Node>) -> Router {
         .route("/api/v1/intents/{intent}", get(plans::delivery))
         .route("/api/v1/kept", get(plans::kept))
         .route("/api/v1/zones/{zone}/page", post(plans::page))
+        .route("/api/v1/calls", get(calls::list))
+        .route("/api/v1/calls/{call}", delete(calls::end))
         .route("/api/v1/secrets", post(secrets::make))
         .route("/api/v1/sounds", get(sounds::list))
         .route("/api/v1/recordings/{sha256}", put(sounds::upload))

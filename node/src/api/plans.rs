@@ -216,7 +216,10 @@ pub(crate) struct About {
     /// For an answer: which question, and yes or no.
     pub(crate) step: Option<String>,
     pub(crate) yes: Option<bool>,
-    /// For one more attempt: where, and the number it would have.
+    /// For one more attempt: the zone, or else the person whom it reaches, and the
+    /// number it would have.
+    #[serde(default)]
+    pub(crate) person: Option<String>,
     pub(crate) zone: Option<String>,
     pub(crate) attempt: Option<u16>,
 }
@@ -224,7 +227,8 @@ pub(crate) struct About {
 impl About {
     /// Nothing but where; the mode is the caller's to say.
     pub(crate) fn of(site: String) -> Self {
-        Self { site, mode: Mode::Test, step: None, yes: None, zone: None, attempt: None }
+        let (mode, person, zone) = (Mode::Test, None, None);
+        Self { site, mode, step: None, yes: None, person, zone, attempt: None }
     }
 }
 
@@ -281,8 +285,11 @@ pub(crate) async fn repeat(
     about: Json<About>,
 ) -> Acted {
     let body = |activation, about: &About| {
-        let zone = parse("zone", &required(about.zone.clone(), "zone")?)?;
-        let (step, target) = (step(about)?, Target::Zone(zone));
+        let target = match &about.person {
+            Some(person) => Target::Person(parse("person", person)?),
+            None => Target::Zone(parse("zone", &required(about.zone.clone(), "zone")?)?),
+        };
+        let step = step(about)?;
         let attempt = required(about.attempt, "attempt")?;
         Ok((IntentBody::Repeat { activation, step, target }, attempt))
     };

@@ -102,6 +102,14 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "zone-unknown", "广播区不存在 / no such zone", detail)
     }
 
+    pub(crate) fn call_unknown(id: &str) -> Self {
+        let detail = format!(
+            "本站没有通话 {id}；请刷新，或在其所在站点操作 / no call {id} at this site; list them again, \
+             or ask the site that holds it"
+        );
+        Self::new(StatusCode::NOT_FOUND, "call-unknown", "通话不存在 / no such call", detail)
+    }
+
     /// A recording or a text that cannot become a sound.
     pub(crate) fn sound(name: &str, detail: impl Into<String>) -> Self {
         let title = "音频未能就绪，未作更改 / a sound could not be made, nothing changed";

@@ -11,7 +11,7 @@ use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use weir_media::audio;
 use weir_model::decision::Decision;
-use weir_model::directory::{Codec, Directory, Lang, Sound, Source, StepKind, Word};
+use weir_model::directory::{Codec, Directory, Lang, Sound, Source, Word};
 use weir_model::id::{Hash, NodeId};
 use weir_model::state::Rendering;
 
@@ -116,10 +116,8 @@ fn named(directory: &Directory) -> Vec<(String, String, Sound)> {
     let mut all: Vec<_> = files.collect();
     for plan in directory.plans.values() {
         for step in &plan.steps {
-            if let StepKind::PaPlay(page) = &step.kind
-                && let Sound::Text(text) = &page.sound
-            {
-                all.push((format!("{} {}", plan.id, step.id), text.clone(), page.sound.clone()));
+            if let Some(sound @ Sound::Text(text)) = step.kind.sound() {
+                all.push((format!("{} {}", plan.id, step.id), text.clone(), sound.clone()));
             }
         }
     }

@@ -2,6 +2,7 @@
 //! for and nothing else; everything about the way there goes to standard error.
 
 mod apply;
+mod call;
 mod cluster;
 mod found;
 mod journal;
@@ -110,6 +111,7 @@ async fn ask(command: Command) -> anyhow::Result<()> {
             plan::send(&target, &format!("/api/v1/zones/{zone}/page"), &order).await
         }
         Command::MediaWorker => Ok(()),
+        Command::Call(command) => call::run(command).await,
         Command::Secret(command) => secret::run(command).await,
         Command::Sound(command) => sound::run(command).await,
         Command::Journal(command) => journal::run(command).await,

@@ -44,6 +44,7 @@ fn about(run: RunArgs) -> About {
         mode: run.mode.into(),
         step: None,
         yes: None,
+        person: None,
         zone: None,
         attempt: None,
     }

@@ -44,6 +44,10 @@ pub enum Planted {
     WrongFactOrder,
     /// After a crash, what is not known is taken for done.
     OutcomeClaimed,
+    /// A person or a message of whom nobody knows is tried again.
+    UnknownRetried,
+    /// Who acknowledged is called again for somebody else.
+    AcknowledgedForgotten,
 }
 
 impl Planted {
@@ -59,7 +63,7 @@ impl Planted {
         Self::SnapshotPositionOnly,
     ];
 
-    pub const SITES: [Self; 10] = [
+    pub const SITES: [Self; 12] = [
         Self::FactUnsynced,
         Self::ExpiryIgnored,
         Self::DedupeDropped,
@@ -70,6 +74,8 @@ impl Planted {
         Self::MergeReexecutes,
         Self::WrongFactOrder,
         Self::OutcomeClaimed,
+        Self::UnknownRetried,
+        Self::AcknowledgedForgotten,
     ];
 
     /// What to call it on a command line.
@@ -100,6 +106,8 @@ impl Planted {
             merge_reexecutes: self == Self::MergeReexecutes,
             wrong_fact_order: self == Self::WrongFactOrder,
             outcome_claimed: self == Self::OutcomeClaimed,
+            unknown_retried: self == Self::UnknownRetried,
+            acknowledged_forgotten: self == Self::AcknowledgedForgotten,
         }
     }
 }

@@ -61,6 +61,16 @@ fn a_wrong_order_of_facts_is_caught() {
 }
 
 #[test]
+fn a_person_tried_again_of_whom_nobody_knows_is_caught() {
+    caught(run, Planted::UnknownRetried);
+}
+
+#[test]
+fn a_person_rung_again_who_acknowledged_is_caught() {
+    caught(run, Planted::AcknowledgedForgotten);
+}
+
+#[test]
 fn a_claimed_outcome_is_caught() {
     caught(run, Planted::OutcomeClaimed);
 }

@@ -235,20 +235,32 @@ impl Directory {
     fn check_plan(&self, plan: &Plan, problems: &mut Vec<Problem>) {
         let found = &mut Findings::new(RecordRef::Plan(plan.id.clone()), problems);
         for (at, step) in plan.steps.iter().enumerate() {
-            if let StepKind::PaPlay(page) = &step.kind {
-                self.check_page(page, &format!("step.{at}"), found);
+            let path = format!("step.{at}");
+            if let Some(sound) = step.kind.sound() {
+                self.check_sound(sound, &path, found);
+            }
+            match &step.kind {
+                StepKind::PaPlay(page) => self.check_page(page, &path, found),
+                StepKind::CallRoster(call) => {
+                    self.check_people(&call.roster, &path, found);
+                    self.check_calls(call, &path, found);
+                }
+                StepKind::Message(message) => self.check_people(&message.roster, &path, found),
+                StepKind::Delay { .. } | StepKind::Confirm(_) => {}
             }
         }
     }
 
-    fn check_page(&self, page: &PaPlay, path: &str, found: &mut Findings<'_>) {
-        if let Sound::Audio(audio) = &page.sound {
-            match self.audio.get(audio) {
-                None => found.unknown(format!("{path}.audio"), RecordRef::Audio(audio.clone())),
-                Some(file) if file.is_template() => found.add(format!("{path}.audio"), unfilled()),
-                Some(_) => {}
-            }
+    fn check_sound(&self, sound: &Sound, path: &str, found: &mut Findings<'_>) {
+        let Sound::Audio(audio) = sound else { return };
+        match self.audio.get(audio) {
+            None => found.unknown(format!("{path}.audio"), RecordRef::Audio(audio.clone())),
+            Some(file) if file.is_template() => found.add(format!("{path}.audio"), unfilled()),
+            Some(_) => {}
         }
+    }
+
+    fn check_page(&self, page: &PaPlay, path: &str, found: &mut Findings<'_>) {
         for (at, zone) in page.zones.iter().enumerate() {
             let path = format!("{path}.zones.{at}");
             match zone {

@@ -17,6 +17,8 @@ words! {
         Wireless = "wireless", "无线话机";
         /// A gateway to radio, satellite telephones or the public network.
         Gateway = "gateway", "网关";
+        /// A line to the public network: dialled through, never dialled itself.
+        Trunk = "trunk", "外线";
     }
 }
 

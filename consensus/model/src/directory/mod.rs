@@ -7,10 +7,12 @@ mod audio;
 mod camera;
 mod change;
 mod check;
+mod dial;
 mod extension;
 mod fault;
 pub mod limits;
 mod lookup;
+mod people;
 mod person;
 mod plan;
 mod read;
@@ -33,9 +35,15 @@ use serde::{Deserialize, Serialize};
 pub use audio::{AudioFile, Lang, Recording};
 pub use camera::Camera;
 pub use change::{Change, ChangeSet};
+pub use dial::Dialled;
 pub use extension::{ExtensionKind, ExtensionRecord};
 pub use fault::{Fault, FaultCode, Problem};
 pub use lookup::Endpoint;
+pub(crate) use people::is_trackable;
+pub use people::{
+    ACK_MAX, CALLS_PER_MEMBER_MAX, CallMode, CallRoster, Contact, Message, Need,
+    PEOPLE_PER_STEP_MAX, RETRY_MAX, RosterName, SITE_DUTY,
+};
 pub use person::{Contacts, LOWEST_RANK, Person, Role, RoleKind, Scope};
 pub use plan::{
     Authority, Confirm, Evidence, Grade, Level, OnTimeout, PROVABLE_GRADE, PaPlay, Plan, Sound,
@@ -46,7 +54,7 @@ pub use render::ChangeLine;
 pub use rights::{Action, Denied};
 pub use roster::{Member, Roster};
 pub use site::{LinkKind, Site, SiteClass, SiteLink};
-pub use source::Source;
+pub use source::{Source, ack_prompt};
 pub use word::Word;
 pub use zone::{AutoAnswer, Codec, Speaker, SpeakerProfile, Zone, ZoneName, ZoneNameError};
 

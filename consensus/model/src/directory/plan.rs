@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::{Findings, fault};
 use super::limits::{AUTHORITIES_PER_PLAN_MAX, STEPS_PER_PLAN_MAX, ZONES_PER_STEP_MAX};
+use super::people::{CallRoster, Message};
 use super::person::RoleKind;
 use super::rights::Action;
 use super::spoken::check_spoken;
@@ -72,7 +73,7 @@ pub struct Evidence {
     pub within_s: u32,
 }
 
-/// What a page plays.
+/// What a page, or an announcement to a telephone, plays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sound {
     #[serde(rename = "audio")]
@@ -110,17 +111,32 @@ pub enum StepKind {
     Delay { s: u32 },
     #[serde(rename = "confirm")]
     Confirm(Confirm),
+    #[serde(rename = "call.roster")]
+    CallRoster(CallRoster),
+    #[serde(rename = "message")]
+    Message(Message),
 }
 
 impl StepKind {
     /// The kinds that this version can run.
-    pub const KNOWN: [&'static str; 3] = ["pa.play", "delay", "confirm"];
+    pub const KNOWN: [&'static str; 5] = ["pa.play", "delay", "confirm", "call.roster", "message"];
 
     pub fn word(&self) -> &'static str {
         match self {
             Self::PaPlay(_) => "pa.play",
             Self::Delay { .. } => "delay",
             Self::Confirm(_) => "confirm",
+            Self::CallRoster(_) => "call.roster",
+            Self::Message(_) => "message",
+        }
+    }
+
+    /// What is played, to a zone or into a telephone.
+    pub fn sound(&self) -> Option<&Sound> {
+        match self {
+            Self::PaPlay(page) => Some(&page.sound),
+            Self::CallRoster(call) => Some(&call.sound),
+            Self::Delay { .. } | Self::Confirm(_) | Self::Message(_) => None,
         }
     }
 }
@@ -159,10 +175,7 @@ impl Plan {
 
     /// The audio files that the plan plays, each once.
     pub fn audio(&self) -> BTreeSet<&AudioId> {
-        let sounds = self.steps.iter().filter_map(|step| match &step.kind {
-            StepKind::PaPlay(page) => Some(&page.sound),
-            StepKind::Delay { .. } | StepKind::Confirm(_) => None,
-        });
+        let sounds = self.steps.iter().filter_map(|step| step.kind.sound());
         sounds
             .filter_map(|sound| match sound {
                 Sound::Audio(audio) => Some(audio),
@@ -242,6 +255,8 @@ impl Step {
             StepKind::PaPlay(page) => page.check(path, found),
             StepKind::Delay { s } => found.range(format!("{path}.s"), *s, 1, 3_600),
             StepKind::Confirm(confirm) => confirm.check(path, found),
+            StepKind::CallRoster(call) => call.check(path, found),
+            StepKind::Message(message) => message.check(path, found),
         }
     }
 }
@@ -265,6 +280,16 @@ impl Confirm {
     }
 }
 
+impl Sound {
+    pub(super) fn check(&self, path: &str, found: &mut Findings<'_>) {
+        let Self::Text(text) = self else { return };
+        check_spoken(&format!("{path}.text"), text, found);
+        if text.contains('{') {
+            found.add(format!("{path}.text"), unfilled());
+        }
+    }
+}
+
 impl PaPlay {
     fn check(&self, path: &str, found: &mut Findings<'_>) {
         found.some(format!("{path}.zones"), self.zones.len());
@@ -275,12 +300,7 @@ impl PaPlay {
             }
         }
         found.range(format!("{path}.repeat"), self.repeat, 1, 20);
-        if let Sound::Text(text) = &self.sound {
-            check_spoken(&format!("{path}.text"), text, found);
-            if text.contains('{') {
-                found.add(format!("{path}.text"), unfilled());
-            }
-        }
+        self.sound.check(path, found);
         let Some(evidence) = self.evidence else { return };
         found.range(format!("{path}.evidence.within_s"), evidence.within_s, 1, 600);
         if evidence.grade > PROVABLE_GRADE {

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::Findings;
+use super::fault::{Findings, fault};
 use super::limits::{MEMBERS_PER_ROSTER_MAX, SUBSTITUTES_PER_MEMBER_MAX};
+use super::people::SITE_DUTY;
 use crate::id::{PersonId, RosterId, SiteId};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,16 @@ pub struct Roster {
 
 impl Roster {
     pub(super) fn check(&self, found: &mut Findings<'_>) {
+        if self.id.as_str() == SITE_DUTY {
+            let fault = fault!(
+                BadValue,
+                "名单编号 {SITE_DUTY} 已留给各站点的值班人员",
+                "the roster id {SITE_DUTY} stands for each site's own duty people",
+                "换一个编号，例如 R3.duty",
+                "choose another id, such as R3.duty",
+            );
+            found.add("id", fault);
+        }
         found.some("members", self.members.len());
         found.at_most("members", self.members.len(), MEMBERS_PER_ROSTER_MAX);
         let mut members = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! What loudspeakers say, as what it takes to make it: a text to be spoken or a
+//! What loudspeakers and telephones say, as what it takes to make it: a text to be spoken or a
 //! recording. Whatever has the same source sounds the same, so it is rendered
 //! once, wherever it is named.
 
@@ -34,6 +34,12 @@ impl Source {
     }
 }
 
+/// What tells the person on the telephone which key to press; it is said after the
+/// announcement.
+pub fn ack_prompt(ack: u8) -> Sound {
+    Sound::Text(format!("收到请按{ack}。Press {ack} to confirm."))
+}
+
 impl Directory {
     /// Where a sound comes from; `None` when it is not there or is a template.
     pub fn source(&self, sound: &Sound) -> Option<Source> {
@@ -53,17 +59,25 @@ impl Directory {
     pub fn sources(&self) -> BTreeMap<Hash, Source> {
         let files = self.audio.keys().cloned().map(Sound::Audio);
         let steps = self.plans.values().flat_map(|plan| &plan.steps);
-        let said = steps.filter_map(|step| match &step.kind {
-            StepKind::PaPlay(page) => Some(page.sound.clone()),
-            StepKind::Delay { .. } | StepKind::Confirm(_) => None,
+        let said = steps.clone().filter_map(|step| step.kind.sound().cloned());
+        let prompts = steps.filter_map(|step| match &step.kind {
+            StepKind::CallRoster(call) => Some(ack_prompt(call.ack)),
+            _ => None,
         });
-        let sources = files.chain(said).filter_map(|sound| self.source(&sound));
+        let sources = files.chain(said).chain(prompts).filter_map(|sound| self.source(&sound));
         sources.map(|source| (source.hash(), source)).collect()
     }
 
-    /// Every codec that some loudspeaker can play.
+    /// Every codec that some loudspeaker can play, and those that every telephone
+    /// can when a plan calls people.
     pub fn codecs(&self) -> BTreeSet<Codec> {
         let speakers = self.zones.values().flat_map(|zone| &zone.speakers);
-        speakers.flat_map(|speaker| speaker.profile.codecs.iter().copied()).collect()
+        let mut all: BTreeSet<Codec> =
+            speakers.flat_map(|speaker| speaker.profile.codecs.iter().copied()).collect();
+        let mut steps = self.plans.values().flat_map(|plan| &plan.steps);
+        if steps.any(|step| matches!(step.kind, StepKind::CallRoster(_))) {
+            all.extend([Codec::Pcma, Codec::Pcmu]);
+        }
+        all
     }
 }

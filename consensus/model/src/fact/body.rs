@@ -6,9 +6,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Head;
+use super::{CallEnd, Head};
 use crate::directory::{Grade, Level};
-use crate::id::{ActivationId, Hash, IntentId, PersonId, PlanId, StepId, WallMs, ZoneId};
+use crate::id::{ActivationId, CallId, Hash, IntentId, PersonId, PlanId, StepId, WallMs, ZoneId};
 use crate::intent::{IntentStatus, Mode, SignedIntent};
 
 /// Longest text in a fact, in bytes.
@@ -18,12 +18,15 @@ pub const NOTE_MAX_BYTES: usize = 512;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Target {
     Zone(ZoneId),
+    /// A member of a roster; who is really called may be one who stands in.
+    Person(PersonId),
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Zone(zone) => zone.fmt(f),
+            Self::Person(person) => person.fmt(f),
         }
     }
 }
@@ -84,6 +87,18 @@ pub struct Proof {
     pub of: u16,
     /// The built-in siren sounded, because the plan's own sound was missing.
     pub siren: bool,
+}
+
+impl Proof {
+    /// A person pressed the key that acknowledges.
+    pub fn acknowledged() -> Self {
+        Self { grade: Some(Grade::Heard), reached: 1, of: 1, siren: false }
+    }
+
+    /// Whoever delivers messages took this one.
+    pub fn accepted() -> Self {
+        Self { grade: Some(Grade::Sent), reached: 1, of: 1, siren: false }
+    }
 }
 
 /// How a step, or one target of it, stands.
@@ -236,5 +251,51 @@ pub enum FactBody {
     DutyNote {
         who: Option<PersonId>,
         text: String,
+    },
+    /// Two telephones talk. Numbers as they were dialled, at most
+    /// [`super::NUMBER_MAX_BYTES`] each.
+    CallAnswered {
+        call: CallId,
+        from: String,
+        dialled: String,
+        /// Which telephone answered.
+        by: String,
+        emergency: bool,
+    },
+    CallChanged {
+        call: CallId,
+        held: bool,
+    },
+    CallEnded {
+        call: CallId,
+        from: String,
+        dialled: String,
+        by: Option<String>,
+        why: CallEnd,
+        /// `None`: it was never answered.
+        talked_ms: Option<u64>,
+        emergency: bool,
+        /// Nobody spoke to the caller.
+        missed: bool,
+    },
+    /// A person has seen that an emergency call was missed.
+    CallSeen {
+        call: CallId,
+        who: PersonId,
+    },
+    /// Written before the effect's begun fact: whom this attempt calls, who is
+    /// the target or one who stands in.
+    PersonCalled {
+        key: EffectKey,
+        callee: PersonId,
+    },
+    /// Nobody is called for this member any more: `by`, who stands in, has
+    /// acknowledged this very step already.
+    MemberCovered {
+        activation: ActivationId,
+        step: StepId,
+        member: PersonId,
+        by: PersonId,
+        since: WallMs,
     },
 }

@@ -4,6 +4,7 @@
 //! fact that arrives from elsewhere is shown, never carried out.
 
 mod body;
+mod call;
 mod chain;
 mod kept;
 mod merge;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use body::{
     EffectKey, EffectResult, Ending, FactBody, NOTE_MAX_BYTES, Proof, StepState, Target, Why,
 };
+pub use call::{CallEnd, NUMBER_MAX_BYTES, clip_number};
 pub use chain::{Chain, ChainError, Written};
 pub use kept::{Disagree, Kept, KeptLevel};
 pub use merge::{FORKS_MAX, Merge, Offered, RECENT_PER_LINE, SHOWN_MAX, Unfit};

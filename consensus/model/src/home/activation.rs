@@ -113,7 +113,10 @@ impl Activation {
 pub(super) fn zones_of(plan: &Plan, site: &SiteId, directory: &Directory) -> BTreeSet<ZoneId> {
     let pages = plan.steps.iter().filter_map(|step| match &step.kind {
         StepKind::PaPlay(page) => Some(directory.resolve(&page.zones, site)),
-        StepKind::Delay { .. } | StepKind::Confirm(_) => None,
+        StepKind::Delay { .. }
+        | StepKind::Confirm(_)
+        | StepKind::CallRoster(_)
+        | StepKind::Message(_) => None,
     });
     pages.flatten().filter(|zone| is_ours(directory, site, zone)).collect()
 }

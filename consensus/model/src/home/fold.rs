@@ -9,7 +9,7 @@ use super::activation::{Activation, Launch, Phase, is_ours, zones_of};
 use super::clock::Clock;
 use super::page;
 use super::remembered::Remembered;
-use super::step::{Ended, StepPhase, StepRun, TargetRun};
+use super::step::{Ended, StepPhase, StepRun, TargetRun, overdue_ms};
 use crate::directory::{Directory, Level, OnTimeout, Plan, StepKind};
 use crate::fact::{EffectKey, Ending, FactBody, StepState, Target, Why};
 use crate::id::{ActivationId, IntentId, StepId, ZoneId};
@@ -18,7 +18,14 @@ use crate::intent::{IntentStatus, SignedIntent, Window};
 impl Home {
     pub(super) fn fold(&mut self, now: Clock, directory: &Directory, fact: &FactBody) {
         match fact {
-            FactBody::Began { .. } | FactBody::DutyNote { .. } | FactBody::SoundsStaged { .. } => {}
+            FactBody::Began { .. }
+            | FactBody::DutyNote { .. }
+            | FactBody::SoundsStaged { .. }
+            // Calls are no business of a plan; see `heard_of_call`.
+            | FactBody::CallAnswered { .. }
+            | FactBody::CallChanged { .. }
+            | FactBody::CallEnded { .. }
+            | FactBody::CallSeen { .. } => {}
             FactBody::IntentReceived { signed } => self.received(now, signed),
             FactBody::IntentJudged { intent, status } => self.judged(now, *intent, status),
             FactBody::ActivationStarted { .. } => self.started(now, directory, fact),
@@ -46,6 +53,8 @@ impl Home {
             }
             FactBody::EffectBegun { .. }
             | FactBody::EffectOutcome { .. }
+            | FactBody::PersonCalled { .. }
+            | FactBody::MemberCovered { .. }
             | FactBody::TargetPassed { .. } => self.fold_effect(now, fact),
             FactBody::ActivationStopped { activation, how } => {
                 if let Some(run) = self.activations.get_mut(activation) {
@@ -65,7 +74,8 @@ impl Home {
             FactBody::EffectBegun { key, epoch, why, until, .. } => {
                 self.on_target(key, |target, _| {
                     let until = now.mono_of(*until);
-                    target.begun(key.attempt, *why, *epoch, until, now.mono);
+                    let overdue = now.mono.plus_ms(overdue_ms(&key.target));
+                    target.begun(key.attempt, *why, *epoch, until, overdue);
                 });
             }
             FactBody::EffectOutcome { key, result, proof, since, .. } => {
@@ -73,6 +83,7 @@ impl Home {
                 self.on_target(key, |target, wanted| {
                     target.ended(&Ended {
                         attempt: key.attempt,
+                        person: matches!(key.target, Target::Person(_)),
                         result,
                         proof: *proof,
                         wanted,
@@ -82,6 +93,19 @@ impl Home {
                     });
                 });
                 self.on_step(key.activation, &key.step, StepRun::reconsider);
+            }
+            FactBody::PersonCalled { key, callee } => {
+                self.on_target(key, |target, _| {
+                    target.called = Some((key.attempt, callee.clone()));
+                });
+            }
+            FactBody::MemberCovered { activation, step, member, by, since } => {
+                self.on_step(*activation, step, |step| {
+                    let target = Target::Person(member.clone());
+                    if let Some(target) = step.targets.get_mut(&target) {
+                        target.covered(by.clone(), now.mono_of(*since));
+                    }
+                });
             }
             FactBody::TargetPassed { activation, step, target, state, since } => {
                 self.on_step(*activation, step, |step| {
@@ -116,8 +140,9 @@ impl Home {
                 }
             }
             IntentStatus::Repeats { key } => {
-                let until = now.mono.plus_ms(Window::Page.ms());
                 self.on_step(key.activation, &key.step, |step| {
+                    let window = step.kind.as_ref().and_then(Window::of).unwrap_or(Window::Page);
+                    let until = now.mono.plus_ms(window.ms());
                     step.reopened(&key.target, Why::Person(intent), until);
                 });
             }
@@ -245,7 +270,8 @@ impl Home {
     }
 
     /// An evacuation page of unknown outcome is repeated once: twice heard is
-    /// better than not at all. Nothing else is repeated unasked.
+    /// better than not at all. A message of unknown fate is asked about by its key,
+    /// and sent again only if it surely never came. Nothing else is repeated unasked.
     fn may_repeat(&self, key: &EffectKey) -> bool {
         let Some(run) = self.activations.get(&key.activation) else { return false };
         let step = run.steps.iter().find(|step| step.id == key.step);
@@ -254,6 +280,9 @@ impl Home {
         #[cfg(feature = "planted")]
         if self.planted.repeat_unbounded {
             return target.attempts < super::ATTEMPTS_MAX;
+        }
+        if let Some(StepKind::Message(_)) = step.kind {
+            return run.is_alive();
         }
         let page = matches!(step.kind, Some(StepKind::PaPlay(_)));
         let evacuation = page && run.level == Level::Red && run.is_alive();

@@ -4,10 +4,12 @@
 
 use super::activation::{Activation, Phase, is_ours, zones_of};
 use super::order::Output;
-use super::step::{ATTEMPTS_MAX, StepPhase, StepRun, TARGETS_MAX};
+use super::step::{StepPhase, StepRun, TARGETS_MAX};
 use super::{Home, Turn};
 use crate::codec::DecodeError;
-use crate::directory::{Action, Directory, Plan, RoleKind, StepKind};
+use crate::directory::{
+    Action, Directory, PEOPLE_PER_STEP_MAX, Plan, RoleKind, StepKind, is_trackable,
+};
 use crate::fact::{EffectKey, FactBody, NOTE_MAX_BYTES, Target};
 use crate::id::{ActivationId, Hash, IntentId, PersonId, PlanId, SiteId, StepId, WallMs};
 use crate::intent::{
@@ -186,6 +188,7 @@ impl Home {
             return Err(IntentRefusal::RealAlarm { activation }.into());
         }
         check_zones(plan, &self.site, directory)?;
+        check_people(plan, &self.site, directory)?;
         let full = |most| IntentRefusal::ActivationsFull { most };
         self.room_for_activation(nature).map_err(full)?;
         let agreed = match plan.two_person {
@@ -303,8 +306,9 @@ impl Home {
         if known.over().is_none() {
             return Err(not_repeatable());
         }
-        if next > ATTEMPTS_MAX {
-            return Err(IntentRefusal::AttemptsUsed { most: ATTEMPTS_MAX });
+        let most = step.attempts_max();
+        if next > most {
+            return Err(IntentRefusal::AttemptsUsed { most });
         }
         if intent.attempt != next {
             return Err(IntentRefusal::AttemptTaken { next });
@@ -341,6 +345,23 @@ fn check_zones(plan: &Plan, site: &SiteId, directory: &Directory) -> Result<(), 
         let zones = directory.resolve(&page.zones, site);
         if zones.iter().filter(|zone| is_ours(directory, site, zone)).count() > TARGETS_MAX {
             return Err(IntentRefusal::TooManyZones { step: step.id.clone(), most: TARGETS_MAX });
+        }
+    }
+    Ok(())
+}
+
+/// A list that no step could keep track of is refused whole, not cut short.
+fn check_people(plan: &Plan, site: &SiteId, directory: &Directory) -> Result<(), IntentRefusal> {
+    for step in &plan.steps {
+        let roster = match &step.kind {
+            StepKind::CallRoster(call) => &call.roster,
+            StepKind::Message(message) => &message.roster,
+            StepKind::PaPlay(_) | StepKind::Delay { .. } | StepKind::Confirm(_) => continue,
+        };
+        let members = directory.members(roster, site);
+        if !is_trackable(members.iter().map(|member| &member.person)) {
+            let (step, most) = (step.id.clone(), PEOPLE_PER_STEP_MAX);
+            return Err(IntentRefusal::TooManyPeople { step, most });
         }
     }
     Ok(())

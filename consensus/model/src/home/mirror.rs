@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::clock::Clock;
 use super::picture::Picture;
-use super::step::ATTEMPTS_MAX;
+use super::step::MESSAGE_ATTEMPTS_MAX;
 use super::{ACTIVATIONS_MAX, ACTIVATIONS_SHOWN, Home, INTENTS_MAX};
 use crate::directory::Directory;
 use crate::fact::{Fact, FactBody, FactId, Target};
@@ -52,6 +52,7 @@ impl Mirror {
             return false;
         }
         self.last = Some(fact.id);
+        self.home.heard_of_call(fact.at, &fact.body);
         if self.is_endless(&fact.body) {
             return true;
         }
@@ -92,14 +93,15 @@ impl Mirror {
             })
         };
         match fact {
-            FactBody::EffectBegun { key, .. } => {
-                key.attempt > ATTEMPTS_MAX || crowded(&key.activation, &key.step)
+            FactBody::EffectBegun { key, .. } | FactBody::PersonCalled { key, .. } => {
+                key.attempt > MESSAGE_ATTEMPTS_MAX || crowded(&key.activation, &key.step)
             }
             FactBody::EffectOutcome { key, .. } => crowded(&key.activation, &key.step),
             FactBody::StepOpened { activation, step, .. }
             | FactBody::StepWaits { activation, step, .. }
             | FactBody::Confirmed { activation, step, .. }
             | FactBody::StepChanged { activation, step, .. }
+            | FactBody::MemberCovered { activation, step, .. }
             | FactBody::TargetPassed { activation, step, .. } => crowded(activation, step),
             FactBody::Began { .. }
             | FactBody::IntentReceived { .. }
@@ -109,7 +111,11 @@ impl Mirror {
             | FactBody::ActivationStopped { .. }
             | FactBody::ActivationEnded { .. }
             | FactBody::SoundsStaged { .. }
-            | FactBody::DutyNote { .. } => false,
+            | FactBody::DutyNote { .. }
+            | FactBody::CallAnswered { .. }
+            | FactBody::CallChanged { .. }
+            | FactBody::CallEnded { .. }
+            | FactBody::CallSeen { .. } => false,
         }
     }
 

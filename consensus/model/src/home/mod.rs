@@ -5,6 +5,7 @@
 //! refuses to order anything late, twice, or without having written it down.
 
 mod activation;
+mod calls;
 mod clock;
 mod fence;
 mod fold;
@@ -13,6 +14,7 @@ mod mirror;
 mod moves;
 mod order;
 mod page;
+mod people;
 mod picture;
 #[cfg(feature = "planted")]
 mod planted;
@@ -25,22 +27,31 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use activation::{ACTIVATIONS_MAX, ACTIVATIONS_SHOWN, LAUNCHES_SHOWN, RESERVED_ACTIVATIONS};
+pub use calls::{
+    CallsPicture, ENDED_CALLS_SHOWN, EndedCall, LIVE_CALLS_MAX, LiveCall, MISSED_CALLS_MAX,
+};
 pub use clock::Now;
 pub use fence::Fenced;
 pub use mirror::Mirror;
 pub use order::{EffectAction, EffectOrder, Event, Input, Output};
 pub use page::PAGE_PREFIX;
-pub use picture::{ActivationPicture, AttemptPicture, Picture, StepPicture, TargetPicture};
+pub use people::{CALL_AGAIN_MS, IN_FLIGHT_MAX, NO_NUMBER, message_pause_ms};
+pub use picture::{
+    ActivationPicture, AttemptPicture, AwaitingPicture, Picture, StepPicture, TargetPicture,
+};
 #[cfg(feature = "planted")]
 pub use planted::Planted;
 pub use remembered::{INTENTS_MAX, REMEMBERED_MS, RESERVED_INTENTS};
-pub use step::{ASK_MS, ATTEMPTS_MAX, OVERDUE_MS, TARGETS_MAX};
+pub use step::{
+    ASK_MS, ATTEMPTS_MAX, MESSAGE_ATTEMPTS_MAX, OVERDUE_MS, PERSON_OVERDUE_MS, TARGETS_MAX,
+};
 
 use crate::directory::Directory;
 use crate::fact::{EffectKey, EffectResult, FactBody, Proof};
 use crate::id::{ActivationId, IntentId, NodeId, SiteId, WallMs};
 use crate::intent::IntentStatus;
 use activation::Activation;
+use calls::CallLog;
 use clock::Clock;
 use remembered::Remembered;
 
@@ -62,6 +73,7 @@ pub struct Home {
     epoch: u64,
     intents: BTreeMap<IntentId, Remembered>,
     activations: BTreeMap<ActivationId, Activation>,
+    calls: CallLog,
     life: Life,
     /// The newest wall-clock time known from the journal; time never starts
     /// earlier.
@@ -85,6 +97,7 @@ impl Home {
             epoch,
             intents: BTreeMap::new(),
             activations: BTreeMap::new(),
+            calls: CallLog::default(),
             life: Life::Live,
             floor: WallMs(0),
             #[cfg(feature = "planted")]
@@ -124,7 +137,7 @@ impl Home {
             Input::Tick | Input::Recovered => {}
         }
         self.reconcile(&mut turn);
-        if let Some(mono_ms) = self.next_deadline() {
+        if let Some(mono_ms) = self.next_deadline(turn.now) {
             turn.out.push(Output::WakeAt { mono_ms });
         }
         turn.out
@@ -146,7 +159,10 @@ impl Home {
         proof: Proof,
     ) {
         match self.may_report(&key, epoch, &result) {
-            Ok(()) => self.outcome(turn, key, result, proof, turn.now.wall),
+            Ok(()) => {
+                self.outcome(turn, key.clone(), result, proof, turn.now.wall);
+                self.needless_call(turn, &key);
+            }
             Err(why) => turn.out.push(Output::Event(Event::OutcomeRefused { key, epoch, why })),
         }
     }

@@ -9,18 +9,20 @@ use super::activation::{Activation, Phase};
 use super::clock::{Clock, Mono};
 use super::order::{EffectAction, EffectOrder, Event, Output};
 use super::step::{StepPhase, StepRun, TARGETS_MAX, TargetPhase, TargetRun};
-use super::{Home, Turn};
+use super::{Home, PAGE_PREFIX, Turn};
 use crate::directory::{Directory, StepKind};
 use crate::fact::{EffectKey, EffectResult, Ending, FactBody, Proof, StepState, Target, Why};
 use crate::id::{ActivationId, ZoneId};
 use crate::intent::{Claim, Mode, Nature, Priority, Standing, Window, outranks};
 
-enum Move {
+pub(super) enum Move {
     Fact(FactBody),
     /// A person is asked.
     Ask(FactBody, Event),
-    Begin(FactBody, Box<EffectOrder>),
+    Begin(Vec<FactBody>, Box<EffectOrder>),
     Pass(FactBody, Option<EffectKey>),
+    /// An attempt that nobody could make: begun and failed, and nothing ordered.
+    Hopeless(Vec<FactBody>),
     Stop(ActivationId, FactBody),
     Overdue(EffectKey),
 }
@@ -40,10 +42,11 @@ impl Home {
                 self.fact(turn, fact);
                 turn.out.push(Output::Event(event));
             }
-            Move::Begin(fact, order) => {
-                self.begin(turn, fact);
+            Move::Begin(facts, order) => {
+                facts.into_iter().for_each(|fact| self.begin(turn, fact));
                 turn.out.push(Output::Effect(*order));
             }
+            Move::Hopeless(facts) => facts.into_iter().for_each(|fact| self.fact(turn, fact)),
             Move::Pass(fact, cease) => {
                 self.fact(turn, fact);
                 turn.out.extend(cease.map(|key| Output::Cease { key }));
@@ -118,14 +121,14 @@ impl Home {
         real.find(|run| run.plan == drill.plan || run.nature().warns()).map(|run| run.id)
     }
 
-    /// Whether a warning that runs in the same zone stands against this page.
+    /// Whether a warning that runs in the same zone, or for the same people,
+    /// stands against this.
     fn overruled(&self, run: &Activation, target: &Target) -> bool {
-        let Target::Zone(zone) = target;
         if run.mode != Mode::Real || run.nature().warns() {
             return false;
         }
         let claim = |run: &Activation| (run.nature(), Standing::Other);
-        self.warners(zone).any(|warning| {
+        self.warners(target).any(|warning| {
             let Some((ours, theirs)) = run.launches.first().zip(warning.launches.first()) else {
                 return true;
             };
@@ -136,9 +139,14 @@ impl Home {
         })
     }
 
-    fn warners<'a>(&'a self, zone: &'a ZoneId) -> impl Iterator<Item = &'a Activation> {
-        let alive = self.running().filter(|run| run.is_alive());
-        alive.filter(move |run| run.nature().warns() && run.zones.contains(zone))
+    /// The warnings that bear on a target: on a zone those that page it, on a
+    /// person every plan that warns at this site, because a person moves about.
+    fn warners<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = &'a Activation> {
+        let alive = self.running().filter(|run| run.is_alive() && run.nature().warns());
+        alive.filter(move |run| match target {
+            Target::Zone(zone) => run.zones.contains(zone),
+            Target::Person(_) => !run.plan.as_str().starts_with(PAGE_PREFIX),
+        })
     }
 
     fn run_move(&self, now: Clock, directory: &Directory, run: &Activation) -> Option<Move> {
@@ -155,7 +163,8 @@ impl Home {
             Phase::Running => Ending::PlanGone,
         };
         let mut open = run.steps.iter().filter(|step| !step.is_over());
-        if let Some(next) = open.clone().find_map(|step| self.step_move(now, run, step)) {
+        if let Some(next) = open.clone().find_map(|step| self.step_move(now, directory, run, step))
+        {
             return Some(next);
         }
         let Some(first) = open.next() else { return end(completed) };
@@ -190,11 +199,27 @@ impl Home {
                 let confirm = confirm.clone();
                 Move::Ask(fact, Event::Question { activation, step: id, confirm })
             }
+            Some(StepKind::CallRoster(call)) => {
+                let targets = self.people(directory, &call.roster);
+                let (elsewhere, until) = (Vec::new(), until(Window::Call.ms()));
+                Move::Fact(FactBody::StepOpened { activation, step: id, targets, elsewhere, until })
+            }
+            Some(StepKind::Message(message)) => {
+                let targets = self.people(directory, &message.roster);
+                let (elsewhere, until) = (Vec::new(), until(Window::Message.ms()));
+                Move::Fact(FactBody::StepOpened { activation, step: id, targets, elsewhere, until })
+            }
             None => changed(now, run, step, StepState::Superseded, now.mono),
         }
     }
 
-    fn step_move(&self, now: Clock, run: &Activation, step: &StepRun) -> Option<Move> {
+    fn step_move(
+        &self,
+        now: Clock,
+        directory: &Directory,
+        run: &Activation,
+        step: &StepRun,
+    ) -> Option<Move> {
         match &step.phase {
             StepPhase::Pending | StepPhase::Over(_) => None,
             StepPhase::Waits { until } => match &step.kind {
@@ -208,14 +233,18 @@ impl Home {
                     }))
                 }
                 Some(StepKind::Confirm(_)) => None,
-                Some(StepKind::Delay { .. } | StepKind::PaPlay(_)) => {
-                    (now.mono >= *until).then(|| changed(now, run, step, StepState::Done, *until))
-                }
+                Some(
+                    StepKind::Delay { .. }
+                    | StepKind::PaPlay(_)
+                    | StepKind::CallRoster(_)
+                    | StepKind::Message(_),
+                ) => (now.mono >= *until).then(|| changed(now, run, step, StepState::Done, *until)),
                 None => Some(changed(now, run, step, StepState::Superseded, now.mono)),
             },
-            StepPhase::Pages => {
-                let mut targets = step.targets.iter();
+            StepPhase::Open => {
+                let mut targets = step.in_order();
                 let next = targets.find_map(|(at, one)| self.target_move(now, run, step, at, one));
+                let next = next.or_else(|| self.people_move(now, directory, run, step));
                 next.or_else(|| {
                     let (state, since) = step.result()?;
                     Some(changed(now, run, step, state, since.unwrap_or(run.runnable)))
@@ -237,18 +266,29 @@ impl Home {
             TargetPhase::InFlight { overdue, .. } => (now.mono >= overdue)
                 .then(|| Move::Overdue(key_of(run, step, target, one.attempts))),
             TargetPhase::Due { until, .. } if now.mono > until => {
-                Some(pass_since(now, run, step, target, StepState::Expired, until))
+                let state = match target {
+                    Target::Zone(_) => StepState::Expired,
+                    Target::Person(_) => one.lapsed(step.evidence()),
+                };
+                Some(pass_since(now, run, step, target, state, until))
             }
-            TargetPhase::Due { why, until } => {
-                self.order(now, run, step, (target, one), why, until)
-            }
+            TargetPhase::Due { why, until } => match target {
+                Target::Zone(zone) => self.order(now, run, step, (zone, one), why, until),
+                // All of a step's people are weighed against each other.
+                Target::Person(_) => None,
+            },
             TargetPhase::Asked { until, .. } if now.mono > until => {
                 Some(pass_since(now, run, step, target, StepState::Unknown, until))
             }
             TargetPhase::Asked { asked, .. } if now.mono < asked => None,
-            TargetPhase::Asked { until, .. } => {
-                self.order(now, run, step, (target, one), Why::AfterUnknown, until)
-            }
+            TargetPhase::Asked { until, .. } => match target {
+                Target::Zone(zone) => {
+                    self.order(now, run, step, (zone, one), Why::AfterUnknown, until)
+                }
+                Target::Person(_) => {
+                    Some(pass_since(now, run, step, target, StepState::Unknown, until))
+                }
+            },
         }
     }
 
@@ -257,14 +297,14 @@ impl Home {
         now: Clock,
         run: &Activation,
         step: &StepRun,
-        (target, one): (&Target, &TargetRun),
+        (zone, one): (&ZoneId, &TargetRun),
         why: Why,
         until: Mono,
     ) -> Option<Move> {
+        let target = &Target::Zone(zone.clone());
         let Some(StepKind::PaPlay(page)) = &step.kind else {
             return Some(pass_since(now, run, step, target, StepState::Superseded, now.mono));
         };
-        let Target::Zone(zone) = target;
         let key = key_of(run, step, target, one.attempts.saturating_add(1));
         let (epoch, mode) = (self.epoch, run.mode);
         let begun =
@@ -278,21 +318,26 @@ impl Home {
         let priority = Priority::of(run.level);
         let window_ends_mono_ms = until.ms();
         let order = EffectOrder { key, epoch, mode, priority, why, action, window_ends_mono_ms };
-        Some(Move::Begin(begun, Box::new(order)))
+        Some(Move::Begin(vec![begun], Box::new(order)))
     }
 
     /// When the machine must be woken even if nothing comes in.
-    pub(super) fn next_deadline(&self) -> Option<u64> {
+    pub(super) fn next_deadline(&self, now: Clock) -> Option<u64> {
         let steps = self.running().flat_map(|run| &run.steps);
         let times = steps.flat_map(|step| {
             let waits = match step.phase {
                 StepPhase::Waits { until } => Some(until),
-                StepPhase::Pending | StepPhase::Pages | StepPhase::Over(_) => None,
+                StepPhase::Pending | StepPhase::Open | StepPhase::Over(_) => None,
             };
             let targets = step.targets.values().filter_map(|target| match target.phase {
                 TargetPhase::InFlight { overdue, .. } => Some(overdue),
                 TargetPhase::Asked { asked, .. } => Some(asked),
-                TargetPhase::Due { .. } | TargetPhase::Over(_) => None,
+                // Between two attempts, or waiting until others are through.
+                TargetPhase::Due { until, .. } => {
+                    let rested = step.rested(target).filter(|rested| *rested > now.mono);
+                    Some(rested.map_or(until, |rested| rested.min(until)).max(now.mono).plus_ms(1))
+                }
+                TargetPhase::Over(_) => None,
             });
             waits.into_iter().chain(targets)
         });
@@ -315,7 +360,7 @@ fn changed(now: Clock, run: &Activation, step: &StepRun, state: StepState, since
     Move::Fact(FactBody::StepChanged { activation, step, state, since })
 }
 
-fn pass(
+pub(super) fn pass(
     now: Clock,
     run: &Activation,
     step: &StepRun,
@@ -331,7 +376,7 @@ fn pass(
     }
 }
 
-fn pass_since(
+pub(super) fn pass_since(
     now: Clock,
     run: &Activation,
     step: &StepRun,

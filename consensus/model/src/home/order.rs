@@ -1,9 +1,9 @@
 //! What goes into the machine and what comes out.
 
 use super::fence::Fenced;
-use crate::directory::{Confirm, Evidence, Sound};
+use crate::directory::{Confirm, Contact, Evidence, Sound};
 use crate::fact::{EffectKey, EffectResult, Fact, FactBody, FactId, Proof, Why};
-use crate::id::{ActivationId, IntentId, StepId, ZoneId};
+use crate::id::{ActivationId, IntentId, PersonId, StepId, WallMs, ZoneId};
 use crate::intent::{IntentStatus, Mode, Priority, Signature, SignedIntent};
 
 #[derive(Debug, Clone)]
@@ -57,6 +57,32 @@ pub enum EffectAction {
         repeat: u32,
         /// The grade wanted, and how soon.
         evidence: Option<Evidence>,
+    },
+    /// Rings one person and plays them something until the key is pressed. Done
+    /// only with [`crate::fact::Proof::acknowledged`]; otherwise it failed, and
+    /// why is one of `no_answer`, `busy`, `not_acknowledged`, `wrong_key`,
+    /// `no_number` and `refused` with a code.
+    Call {
+        /// Who is rung: the member, or one who stands in.
+        person: PersonId,
+        member: PersonId,
+        /// Where, the best first; at least one.
+        numbers: Vec<Contact>,
+        sound: Sound,
+        /// The key that acknowledges, 0 to 9.
+        ack: u8,
+        ring_s: u32,
+    },
+    /// Sends one text. Done is [`crate::fact::Proof::accepted`]; *unreachable*
+    /// says that it was surely not accepted, and is tried again.
+    Message {
+        person: PersonId,
+        to: Contact,
+        text: String,
+        /// The same for every attempt that is meant to be the same message, so
+        /// that the gateway drops the second.
+        dedupe: String,
+        not_after: WallMs,
     },
 }
 

@@ -25,12 +25,16 @@ pub struct Planted {
     pub wrong_fact_order: bool,
     /// A restart takes what it does not know for done.
     pub outcome_claimed: bool,
+    /// A person, or a message, of whom nobody knows is tried again.
+    pub unknown_retried: bool,
+    /// Who acknowledged is called again.
+    pub acknowledged_forgotten: bool,
 }
 
 impl Home {
     pub(super) fn obey_foreign(&self, turn: &mut Turn<'_>, fact: &Fact) {
         let FactBody::EffectBegun { key, why, mode, until, .. } = &fact.body else { return };
-        let EffectKey { target: Target::Zone(zone), .. } = key;
+        let EffectKey { target: Target::Zone(zone), .. } = key else { return };
         turn.out.push(Output::Effect(EffectOrder {
             key: key.clone(),
             epoch: self.epoch,

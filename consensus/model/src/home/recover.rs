@@ -27,6 +27,7 @@ impl Home {
         let mut home = Self { life: Life::Replayed, ..Self::new(site, node, epoch) };
         for fact in facts.into_iter().filter(|fact| fact.id.node == node) {
             home.floor = home.floor.max(fact.at);
+            home.heard_of_call(fact.at, &fact.body);
             home.fold(Clock::replayed(home.floor), directory, &fact.body);
             if home.activations.len() > ACTIVATIONS_MAX + ACTIVATIONS_SHOWN {
                 home.forget_ended(home.floor);

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::mem;
 
 use super::clock::Mono;
-use crate::directory::{Evidence, Step, StepKind};
+use crate::directory::{Evidence, Grade, Step, StepKind};
 use crate::fact::{EffectResult, Proof, StepState, Target, Why};
-use crate::id::{StepGroup, StepId};
+use crate::id::{PersonId, StepGroup, StepId};
 
 /// Most attempts at one target of one step, people's included.
 pub const ATTEMPTS_MAX: u16 = 16;
@@ -19,6 +19,19 @@ pub const ASK_MS: u64 = 2_000;
 /// An effect without an outcome for this long is unknown: longer than the
 /// longest page, twenty times a minute of speech.
 pub const OVERDUE_MS: u64 = 30 * 60_000;
+/// The same for a call to a person, which rings two minutes at most and plays a
+/// minute of speech, and for a message.
+pub const PERSON_OVERDUE_MS: u64 = 10 * 60_000;
+/// Most attempts at one message, people's included: those that a window of half
+/// an hour holds, and a few that somebody asks for.
+pub const MESSAGE_ATTEMPTS_MAX: u16 = 48;
+
+pub(super) fn overdue_ms(target: &Target) -> u64 {
+    match target {
+        Target::Zone(_) => OVERDUE_MS,
+        Target::Person(_) => PERSON_OVERDUE_MS,
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum StepPhase {
@@ -27,7 +40,7 @@ pub(super) enum StepPhase {
         until: Mono,
     },
     /// Its targets tell the rest.
-    Pages,
+    Open,
     Over(StepState),
 }
 
@@ -39,6 +52,8 @@ pub(super) struct StepRun {
     pub(super) group: Option<StepGroup>,
     pub(super) phase: StepPhase,
     pub(super) targets: BTreeMap<Target, TargetRun>,
+    /// In the order in which the fact named them: that of a roster.
+    pub(super) order: Vec<Target>,
     /// Named by the plan, but driven by another site.
     pub(super) elsewhere: Vec<Target>,
 }
@@ -59,6 +74,7 @@ impl StepRun {
             group: None,
             phase: StepPhase::Pending,
             targets: BTreeMap::new(),
+            order: Vec::new(),
             elsewhere: Vec::new(),
         }
     }
@@ -71,7 +87,7 @@ impl StepRun {
         match self.phase {
             StepPhase::Pending => StepState::Pending,
             StepPhase::Waits { .. } => StepState::Waiting,
-            StepPhase::Pages => StepState::Running,
+            StepPhase::Open => StepState::Running,
             StepPhase::Over(state) => state,
         }
     }
@@ -79,22 +95,49 @@ impl StepRun {
     pub(super) fn evidence(&self) -> Option<Evidence> {
         match &self.kind {
             Some(StepKind::PaPlay(page)) => page.evidence,
-            Some(StepKind::Delay { .. } | StepKind::Confirm(_)) | None => None,
+            // A telephone that was answered has told nobody anything yet.
+            Some(StepKind::CallRoster(_)) => Some(Evidence { grade: Grade::Heard, within_s: 0 }),
+            Some(StepKind::Delay { .. } | StepKind::Confirm(_) | StepKind::Message(_)) | None => {
+                None
+            }
         }
+    }
+
+    pub(super) fn attempts_max(&self) -> u16 {
+        match &self.kind {
+            Some(StepKind::Message(_)) => MESSAGE_ATTEMPTS_MAX,
+            Some(
+                StepKind::PaPlay(_)
+                | StepKind::Delay { .. }
+                | StepKind::Confirm(_)
+                | StepKind::CallRoster(_),
+            )
+            | None => ATTEMPTS_MAX,
+        }
+    }
+
+    pub(super) fn in_order(&self) -> impl Iterator<Item = (&Target, &TargetRun)> {
+        self.order.iter().filter_map(|target| Some((target, self.targets.get(target)?)))
     }
 
     pub(super) fn opened(&mut self, targets: &[Target], elsewhere: &[Target], until: Mono) {
         let due = |target: &Target| (target.clone(), TargetRun::due(until));
         self.targets = targets.iter().take(TARGETS_MAX).map(due).collect();
+        self.order = Vec::with_capacity(self.targets.len());
+        for target in targets.iter().take(TARGETS_MAX) {
+            if !self.order.contains(target) {
+                self.order.push(target.clone());
+            }
+        }
         self.elsewhere = elsewhere.to_vec();
-        self.phase = StepPhase::Pages;
+        self.phase = StepPhase::Open;
     }
 
     /// A person wants one more attempt at one target.
     pub(super) fn reopened(&mut self, target: &Target, why: Why, until: Mono) {
         if let Some(run) = self.targets.get_mut(target) {
             run.phase = TargetPhase::Due { why, until };
-            self.phase = StepPhase::Pages;
+            self.phase = StepPhase::Open;
         }
     }
 
@@ -116,7 +159,16 @@ impl StepRun {
         });
         // Not every site has every zone: a step without any is skipped.
         let since = self.targets.values().map(|target| target.since).max();
-        Some((worst.unwrap_or(StepState::Skipped), since))
+        let state = match self.needed() {
+            Some(true) => StepState::Done,
+            // Who was left out, or acknowledged for two, does not make up the
+            // number.
+            Some(false) => {
+                worst.filter(|worst| *worst < StepState::Done).unwrap_or(StepState::Failed)
+            }
+            None => worst.unwrap_or(StepState::Skipped),
+        };
+        Some((state, since))
     }
 
     /// Late evidence may settle what stood as unknown.
@@ -170,6 +222,8 @@ pub(super) struct Attempt {
     pub(super) attempt: u16,
     pub(super) why: Why,
     pub(super) epoch: u64,
+    /// Whom it called; `None` for anything but a person.
+    pub(super) callee: Option<PersonId>,
     pub(super) result: Option<EffectResult>,
     pub(super) proof: Proof,
 }
@@ -181,6 +235,10 @@ pub(super) struct TargetRun {
     /// Whether the one repeat after *unknown* has been made.
     pub(super) repeated: bool,
     pub(super) log: Vec<Attempt>,
+    /// Whom the next attempt calls, by its number.
+    pub(super) called: Option<(u16, PersonId)>,
+    /// Who acknowledged elsewhere in this step and stands in here.
+    pub(super) stands_in: Option<PersonId>,
     pub(super) phase: TargetPhase,
     /// When it last came to an end.
     pub(super) since: Mono,
@@ -189,6 +247,7 @@ pub(super) struct TargetRun {
 /// An outcome, as facts tell it.
 pub(super) struct Ended<'a> {
     pub(super) attempt: u16,
+    pub(super) person: bool,
     pub(super) result: &'a EffectResult,
     pub(super) proof: Proof,
     pub(super) wanted: Option<Evidence>,
@@ -203,6 +262,8 @@ impl TargetRun {
             attempts: 0,
             repeated: false,
             log: Vec::new(),
+            called: None,
+            stands_in: None,
             phase: TargetPhase::Due { why: Why::Plan, until },
             since: Mono(i64::MIN),
         }
@@ -219,6 +280,8 @@ impl TargetRun {
 
     pub(super) fn state(&self) -> StepState {
         match self.phase {
+            // Tried before, and to be tried again.
+            TargetPhase::Due { .. } if !self.log.is_empty() => StepState::Waiting,
             TargetPhase::Due { .. } => StepState::Pending,
             TargetPhase::InFlight { .. } => StepState::Running,
             TargetPhase::Asked { .. } => StepState::Unknown,
@@ -226,20 +289,24 @@ impl TargetRun {
         }
     }
 
-    pub(super) fn begun(&mut self, attempt: u16, why: Why, epoch: u64, until: Mono, now: Mono) {
+    pub(super) fn begun(&mut self, attempt: u16, why: Why, epoch: u64, until: Mono, overdue: Mono) {
         self.attempts = self.attempts.max(attempt);
         self.repeated |= why == Why::AfterUnknown;
-        if self.log.len() < usize::from(ATTEMPTS_MAX) {
-            let proof = Proof::default();
-            self.log.push(Attempt { attempt, why, epoch, result: None, proof });
+        let called = self.called.take().filter(|(of, _)| *of == attempt);
+        if self.log.len() < usize::from(MESSAGE_ATTEMPTS_MAX) {
+            let (proof, callee) = (Proof::default(), called.map(|(_, callee)| callee));
+            self.log.push(Attempt { attempt, why, epoch, callee, result: None, proof });
         }
-        self.phase = TargetPhase::InFlight { epoch, until, overdue: now.plus_ms(OVERDUE_MS) };
+        self.phase = TargetPhase::InFlight { epoch, until, overdue };
     }
 
     pub(super) fn ended(&mut self, ended: &Ended<'_>) {
         if let Some(one) = self.log.iter_mut().find(|one| one.attempt == ended.attempt) {
             one.result = Some(ended.result.clone());
             one.proof = ended.proof;
+        }
+        if ended.person {
+            return self.person_ended(ended);
         }
         if ended.attempt != self.attempts {
             return;
@@ -277,7 +344,7 @@ impl TargetRun {
 }
 
 /// What an outcome is worth.
-fn weigh(result: &EffectResult, proof: Proof, wanted: Option<Evidence>) -> StepState {
+pub(super) fn weigh(result: &EffectResult, proof: Proof, wanted: Option<Evidence>) -> StepState {
     match (result, proof.grade) {
         (EffectResult::Done, None) => StepState::Unknown,
         (EffectResult::Done, Some(grade)) => match wanted {

@@ -49,6 +49,8 @@ impl Window {
     pub fn of(step: &StepKind) -> Option<Self> {
         match step {
             StepKind::PaPlay(_) => Some(Self::Page),
+            StepKind::CallRoster(_) => Some(Self::Call),
+            StepKind::Message(_) => Some(Self::Message),
             StepKind::Delay { .. } | StepKind::Confirm(_) => None,
         }
     }

@@ -86,6 +86,11 @@ pub enum IntentRefusal {
     ActivationsFull {
         most: usize,
     },
+    /// A step calls or messages more people than can be kept track of.
+    TooManyPeople {
+        step: StepId,
+        most: usize,
+    },
 }
 
 impl IntentRefusal {
@@ -115,6 +120,7 @@ impl IntentRefusal {
             Self::AudioUnknown { .. } => "audio-unknown",
             Self::IntentsFull { .. } => "intents-full",
             Self::ActivationsFull { .. } => "activations-full",
+            Self::TooManyPeople { .. } => "too-many-people",
         }
     }
 
@@ -171,6 +177,9 @@ impl IntentRefusal {
             }
             Self::ActivationsFull { most } => {
                 format!("本站已有 {most} 个预案在执行；请先中止不需要的")
+            }
+            Self::TooManyPeople { step, most } => {
+                format!("步骤 {step} 的名单超过 {most} 人；请拆分名单")
             }
         }
     }
@@ -235,6 +244,9 @@ impl IntentRefusal {
             }
             Self::ActivationsFull { most } => {
                 format!("{most} plans are running here; abort one that is not needed")
+            }
+            Self::TooManyPeople { step, most } => {
+                format!("step {step} names more than {most} people; split the roster")
             }
         }
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::IntentRefusal;
-use crate::fact::EffectKey;
+use crate::fact::{EffectKey, Target};
 use crate::id::{ActivationId, PersonId, StepId, WallMs};
 use crate::refusal::Said;
 
@@ -107,6 +107,10 @@ impl IntentStatus {
                     "the evacuation that {by} ordered stands; ask them, the duty officer on the \
                      spot or someone of higher standing to stop it"
                 ),
+            ),
+            Self::Repeats { key: EffectKey { target: Target::Person(who), attempt, .. } } => (
+                format!("将再联系 {who} 一次（第 {attempt} 次）"),
+                format!("{who} is tried once more (attempt {attempt})"),
             ),
             Self::Repeats { key } => (
                 format!("将在 {} 再播一次（第 {} 次）", key.target, key.attempt),

@@ -70,7 +70,13 @@ struct Question {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct OfTarget {
+    /// Of a person, their id: what a repeat names.
     zone: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    person: Option<String>,
+    /// Who acknowledged: that person, or one who stands in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
     name_zh: String,
     name_en: String,
     state: StepState,
@@ -80,6 +86,9 @@ struct OfTarget {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Attempt {
     attempt: u16,
+    /// Whom it called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callee: Option<String>,
     why: &'static str,
     result: Option<&'static str>,
     reason: Option<String>,
@@ -172,12 +181,23 @@ fn question(
 }
 
 fn of_target(directory: &Directory, target: &TargetPicture) -> OfTarget {
-    let Target::Zone(id) = &target.target;
-    let zone = directory.zones.get(id);
+    let id = target.target.to_string();
+    let names = match &target.target {
+        Target::Zone(zone) => {
+            directory.zones.get(zone).map(|zone| (zone.name_zh.clone(), zone.name_en.clone()))
+        }
+        Target::Person(person) => {
+            directory.people.get(person).map(|one| (one.name.clone(), one.name.clone()))
+        }
+    };
+    let (name_zh, name_en) = names.unwrap_or_else(|| (id.clone(), id.clone()));
+    let person = matches!(target.target, Target::Person(_)).then(|| id.clone());
     OfTarget {
-        zone: id.to_string(),
-        name_zh: zone.map_or_else(|| id.to_string(), |zone| zone.name_zh.clone()),
-        name_en: zone.map_or_else(|| id.to_string(), |zone| zone.name_en.clone()),
+        zone: id,
+        person,
+        by: target.by.as_ref().map(ToString::to_string),
+        name_zh,
+        name_en,
         state: target.state,
         attempts: target.attempts.iter().map(attempt).collect(),
     }
@@ -190,6 +210,7 @@ fn attempt(one: &AttemptPicture) -> Attempt {
     });
     Attempt {
         attempt: one.attempt,
+        callee: one.callee.as_ref().map(ToString::to_string),
         why: match one.why {
             Why::Plan => "plan",
             Why::AfterUnknown => "after-unknown",

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use weir_model::directory::{Denied, Directory, Plan, Sound, Step, StepKind, Word};
+use weir_model::directory::{
+    CallRoster, Denied, Directory, Message, Plan, Sound, Step, StepKind, Word,
+};
 use weir_model::id::{PersonId, SiteId};
 
 use crate::web::wired::Wired;
@@ -39,6 +41,9 @@ struct Preview {
     zones: Vec<String>,
     repeat: Option<u32>,
     delay_s: Option<u32>,
+    /// Who is called or written to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roster: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -86,10 +91,18 @@ fn line(directory: &Directory, plan: &Plan, person: &PersonId, wired: &Wired) ->
     }
 }
 
-/// Whether a launch at `site` pages a zone of that site.
+/// Whether a launch at `site` does anything there: pages a zone of that site, or
+/// reaches people.
 fn pages(directory: &Directory, plan: &Plan, site: &SiteId) -> bool {
     plan.steps.iter().any(|step| {
-        let StepKind::PaPlay(page) = &step.kind else { return false };
+        let page = match &step.kind {
+            StepKind::PaPlay(page) => page,
+            StepKind::CallRoster(CallRoster { roster, .. })
+            | StepKind::Message(Message { roster, .. }) => {
+                return !directory.members(roster, site).is_empty();
+            }
+            StepKind::Delay { .. } | StepKind::Confirm(_) => return false,
+        };
         let zones = directory.resolve(&page.zones, site);
         zones.iter().filter_map(|id| directory.zones.get(id)).any(|zone| zone.site == *site)
     })
@@ -103,15 +116,11 @@ fn preview(directory: &Directory, step: &Step) -> Preview {
         zones: Vec::new(),
         repeat: None,
         delay_s: None,
+        roster: None,
     };
     match &step.kind {
         StepKind::PaPlay(page) => {
-            preview.text_zh_en = match &page.sound {
-                Sound::Text(text) => text.clone(),
-                Sound::Audio(id) => {
-                    directory.audio.get(id).map(|audio| audio.text.clone()).unwrap_or_default()
-                }
-            };
+            preview.text_zh_en = spoken(directory, &page.sound);
             preview.zones = page.zones.iter().map(ToString::to_string).collect();
             preview.repeat = Some(page.repeat);
         }
@@ -119,8 +128,26 @@ fn preview(directory: &Directory, step: &Step) -> Preview {
         StepKind::Confirm(confirm) => {
             preview.text_zh_en = format!("{} / {}", confirm.question_zh, confirm.question_en);
         }
+        StepKind::CallRoster(call) => {
+            preview.text_zh_en = spoken(directory, &call.sound);
+            preview.roster = Some(call.roster.to_string());
+        }
+        StepKind::Message(message) => {
+            let english = message.text_en.as_deref().map(|text| format!(" / {text}"));
+            preview.text_zh_en = format!("{}{}", message.text_zh, english.unwrap_or_default());
+            preview.roster = Some(message.roster.to_string());
+        }
     }
     preview
+}
+
+fn spoken(directory: &Directory, sound: &Sound) -> String {
+    match sound {
+        Sound::Text(text) => text.clone(),
+        Sound::Audio(id) => {
+            directory.audio.get(id).map(|audio| audio.text.clone()).unwrap_or_default()
+        }
+    }
 }
 
 /// As they lie ready at `site`.

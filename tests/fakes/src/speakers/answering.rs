@@ -9,12 +9,13 @@ use rsip::{Header, Method, Request};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::call::{Call, Key, Past, Repeat, Stage, Turn, asks_to_answer};
+use crate::call::{Call, Past, Stage, asks_to_answer};
 use crate::device::{Device, Farewell};
-use crate::media::{Media, Setup};
-use crate::message::{self, Added, Ask};
 use crate::profile::Fault;
-use crate::sdp::{self, Offer};
+use weir_fakes::sip::media::{Media, Setup};
+use weir_fakes::sip::message::{self, Added, Ask};
+use weir_fakes::sip::sdp::{self, Does, Offer};
+use weir_fakes::sip::transaction::{Key, Repeat, Turn};
 
 /// Extensions a device may be required to have.
 const SUPPORTED: [&str; 1] = ["answermode"];
@@ -62,7 +63,7 @@ impl Device {
             self.asked_again(request, from, now).await;
             return;
         }
-        let auto = asks_to_answer(self.identity.profile.dialect, &request);
+        let auto = asks_to_answer(self.profile.dialect, &request);
         let more = json!({ "auto": auto, "from": from.to_string() });
         self.note("invite", Some(&key.call_id), more);
         let busy = self.call.is_some();
@@ -75,7 +76,7 @@ impl Device {
             Ok(offer) => {
                 let rings = matches!(fault, Some(Fault::Ringing | Fault::NoAutoAnswer));
                 let stage = if auto && !rings {
-                    let range = self.identity.profile.answers_ms.clone();
+                    let range = self.profile.answers_ms.clone();
                     Stage::Answering(now + self.dice.ms(range))
                 } else {
                     Stage::Ringing
@@ -105,7 +106,7 @@ impl Device {
         if busy {
             return Err((486, "Busy Here"));
         }
-        sdp::offer(&request.body, self.identity.profile.codecs).ok_or((488, "Not Acceptable Here"))
+        sdp::offer(&request.body, self.profile.codecs).ok_or((488, "Not Acceptable Here"))
     }
 
     async fn refuse(&mut self, request: Request, from: SocketAddr, refusal: Refusal) {
@@ -133,7 +134,7 @@ impl Device {
         fault: Option<Fault>,
     ) {
         let tag = self.dice.token();
-        let contact = self.identity.contact(self.local, self.identity.profile.transport);
+        let contact = self.identity.contact(self.local, self.profile.transport);
         let added = Added { tag: Some(&tag), contact: Some(&contact), ..Added::default() };
         let answer = message::response(&invite, from, 180, "Ringing", added);
         self.send(&answer, from).await;
@@ -186,8 +187,8 @@ impl Device {
     /// Sends the 200, and goes on sending it until the ACK is there.
     async fn accept(&mut self, call: &mut Call, now: Instant) {
         let at = call.media.as_ref().and_then(|media| media.local().ok()).unwrap_or(self.local);
-        let sdp = sdp::answer(&call.offer, at, call.session, call.version);
-        let contact = self.identity.contact(self.local, self.identity.profile.transport);
+        let sdp = sdp::answer(&call.offer, at, call.session, call.version, Does::Listens);
+        let contact = self.identity.contact(self.local, self.profile.transport);
         let added = Added {
             tag: Some(&call.tag),
             contact: Some(&contact),
@@ -208,7 +209,8 @@ impl Device {
             stem: format!("{}-{}", self.identity.number, self.calls),
             mute: call.fault == Some(Fault::Mute),
             ssrc: self.dice.number(),
-            reports: self.identity.profile.rtcp,
+            reports: self.profile.rtcp,
+            listens: false,
         };
         let media = match Media::open(now, setup).await {
             Ok(media) => media,
@@ -336,6 +338,7 @@ impl Device {
             call_id: &call.key.call_id,
             sequence: 1,
             more: routes.into_iter().map(route).collect(),
+            body: None,
         });
         let call_id = call.key.call_id.clone();
         if let Some(bytes) = bytes {

@@ -2,21 +2,15 @@
 //! until when the answer is repeated. It refuses to act: `device` does.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use rsip::Request;
 use tokio::time::Instant;
 
-use crate::media::{Came, Media};
-use crate::message;
 use crate::profile::{Dialect, Fault};
-use crate::sdp::Offer;
-
-/// First and longest pause between two copies of an answer (RFC 3261 §13.3.1.4).
-const T1: Duration = Duration::from_millis(500);
-const T2: Duration = Duration::from_secs(4);
-/// Without an ACK for so long there is no call.
-const GIVE_UP: Duration = Duration::from_secs(32);
+use weir_fakes::sip::media::{Came, Media};
+use weir_fakes::sip::message;
+use weir_fakes::sip::sdp::Offer;
+use weir_fakes::sip::transaction::{Key, Repeat};
 
 #[derive(Debug)]
 pub(crate) enum Stage {
@@ -24,43 +18,6 @@ pub(crate) enum Stage {
     /// Picks up at that time.
     Answering(Instant),
     Talking(Option<Repeat>),
-}
-
-/// A message that is sent again until its receipt is known.
-#[derive(Debug)]
-pub(crate) struct Repeat {
-    resend: Instant,
-    gap: Duration,
-    give_up: Instant,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    NotYet,
-    Again,
-    GiveUp,
-}
-
-impl Repeat {
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { resend: now + T1, gap: T1, give_up: now + GIVE_UP }
-    }
-
-    pub(crate) fn due(&self) -> Instant {
-        self.resend.min(self.give_up)
-    }
-
-    pub(crate) fn turn(&mut self, now: Instant) -> Turn {
-        if self.give_up <= now {
-            return Turn::GiveUp;
-        }
-        if now < self.resend {
-            return Turn::NotYet;
-        }
-        self.gap = (self.gap * 2).min(T2);
-        self.resend = now + self.gap;
-        Turn::Again
-    }
 }
 
 pub(crate) struct Call {
@@ -99,30 +56,6 @@ impl Call {
             Some(media) => media.next().await,
             None => std::future::pending().await,
         }
-    }
-}
-
-/// What tells one INVITE from another. Copies share it, whichever way they
-/// came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Key {
-    pub(crate) call_id: String,
-    pub(crate) from_tag: Option<String>,
-    pub(crate) sequence: u32,
-}
-
-impl Key {
-    pub(crate) fn of(request: &Request) -> Self {
-        Self {
-            call_id: message::call_id(request),
-            from_tag: message::from_tag(request),
-            sequence: message::sequence(request),
-        }
-    }
-
-    /// Whether both belong to one call.
-    pub(crate) fn same_call(&self, other: &Self) -> bool {
-        self.call_id == other.call_id && self.from_tag == other.from_tag
     }
 }
 

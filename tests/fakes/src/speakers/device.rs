@@ -11,15 +11,16 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::call::{Call, Past, Repeat, Turn};
+use crate::call::{Call, Past};
 use crate::config::Speaker;
-use crate::dice::Dice;
-use crate::ledger::Ledger;
-use crate::media::Noted;
-use crate::message;
-use crate::profile::{Fault, Transport};
-use crate::registration::{Around, Identity, Registration};
-use crate::wire::{Heard, Link};
+use crate::profile::{Fault, Profile};
+use weir_fakes::ledger::Ledger;
+use weir_fakes::sip::dice::Dice;
+use weir_fakes::sip::media::Noted;
+use weir_fakes::sip::message;
+use weir_fakes::sip::registration::{Around, Identity, Registration};
+use weir_fakes::sip::transaction::{Repeat, Turn};
+use weir_fakes::sip::wire::{Heard, Link, Transport};
 
 /// From picking up to a fault in mid-page, when nobody says.
 const STRIKES_MS: (u64, u64) = (1_500, 3_000);
@@ -41,6 +42,7 @@ pub(crate) struct Farewell {
 
 pub(crate) struct Device {
     pub(crate) identity: Identity,
+    pub(crate) profile: &'static Profile,
     pub(crate) ledger: Ledger,
     pub(crate) folder: PathBuf,
     pub(crate) dice: Dice,
@@ -79,7 +81,9 @@ impl Device {
             number: speaker.number,
             password: speaker.password,
             registrar: speaker.registrar,
-            profile,
+            transport: profile.transport,
+            hash: profile.hash,
+            allow: message::ALLOW,
             expires_s: speaker.expires_s.unwrap_or(profile.expires_s),
         };
         let local = link.local()?;
@@ -89,6 +93,7 @@ impl Device {
             local,
             registration: Registration::new(Instant::now(), &identity, &mut dice),
             identity,
+            profile,
             ledger,
             folder,
             dice,
@@ -142,7 +147,7 @@ impl Device {
     /// When the present call ends for want of sound.
     pub(crate) fn media_timeout(&self) -> Option<Instant> {
         let media = self.call.as_ref()?.media.as_ref()?;
-        Some(media.last() + self.identity.profile.media_timeout?)
+        Some(media.last() + self.profile.media_timeout?)
     }
 
     pub(crate) fn note(&self, event: &str, call_id: Option<&str>, more: Value) {
@@ -294,8 +299,8 @@ impl Device {
     }
 
     async fn power_up(&mut self, now: Instant) {
-        let Identity { profile, registrar, .. } = &self.identity;
-        match Link::open(profile.transport, self.seat, *registrar).await {
+        let Identity { transport, registrar, .. } = &self.identity;
+        match Link::open(*transport, self.seat, *registrar).await {
             Ok(link) => {
                 self.link = Some(link);
                 self.registration = Registration::new(now, &self.identity, &mut self.dice);

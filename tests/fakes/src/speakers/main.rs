@@ -26,18 +26,7 @@ mod answering;
 mod call;
 mod config;
 mod device;
-mod dice;
-mod digest;
-mod g711;
-mod ledger;
-mod media;
-mod message;
 mod profile;
-mod recorder;
-mod registration;
-mod rtp;
-mod sdp;
-mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,7 +39,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::device::Device;
-use crate::ledger::Ledger;
+use weir_fakes::ledger::Ledger;
 
 /// For every device to write its last line.
 const FAREWELL: Duration = Duration::from_secs(5);

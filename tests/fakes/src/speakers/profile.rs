@@ -6,29 +6,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::Deserialize;
-
-/// How the device reaches its registrar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Transport {
-    Udp,
-    Tcp,
-}
-
-/// The one digest algorithm the device knows (RFC 7616).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hash {
-    Md5,
-    Sha256,
-}
-
-impl Hash {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Md5 => "MD5",
-            Self::Sha256 => "SHA-256",
-        }
-    }
-}
+use weir_fakes::sip::digest::Hash;
+use weir_fakes::sip::sdp::Codec;
+use weir_fakes::sip::wire::Transport;
 
 /// What makes the device pick up by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,33 +21,6 @@ pub(crate) enum Dialect {
     AnswerMode,
     /// Every call.
     Always,
-}
-
-/// Static payload types of RFC 3551. G.722's clock is 8,000 there, by an old
-/// mistake that everybody keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Codec {
-    Pcmu,
-    Pcma,
-    G722,
-}
-
-impl Codec {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Pcmu => "PCMU",
-            Self::Pcma => "PCMA",
-            Self::G722 => "G722",
-        }
-    }
-
-    pub(crate) fn payload_type(self) -> u8 {
-        match self {
-            Self::Pcmu => 0,
-            Self::Pcma => 8,
-            Self::G722 => 9,
-        }
-    }
 }
 
 /// See the module.

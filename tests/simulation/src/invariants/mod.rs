@@ -18,6 +18,7 @@ mod late;
 mod leaders;
 mod lines;
 mod order;
+mod peace;
 mod replayed;
 mod same_state;
 mod snapshots;
@@ -140,6 +141,10 @@ pub enum Seen<'a> {
         sounded: &'a Sounded,
         durable: &'a Contents,
     },
+    /// A person presses the key, whether or not the node learns of it.
+    Acknowledges {
+        call: &'a Sounded,
+    },
     /// The same as `Ended`, for sites.
     Nightfall(&'a Journals),
 }
@@ -189,6 +194,7 @@ impl Default for Watchers {
             Box::<leaders::OneATerm>::default(),
             Box::<lines::ExactlyOnce>::default(),
             Box::<order::OneOrder>::default(),
+            Box::<peace::LeftInPeace>::default(),
             Box::<replayed::LifeAndReplay>::default(),
             Box::<same_state::SameState>::default(),
             Box::<snapshots::SameSnapshots>::default(),

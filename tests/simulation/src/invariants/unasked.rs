@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use weir_model::fact::Why;
 
 use super::{Invariant, Seen};
+use crate::sites::relay::Deed;
 
 #[derive(Default)]
 pub(super) struct NotRepeatedUnasked;
@@ -18,7 +19,8 @@ impl Invariant for NotRepeatedUnasked {
     fn look(&mut self, seen: &Seen<'_>) -> Result<(), String> {
         let Seen::Nightfall(journals) = seen else { return Ok(()) };
         let mut heard: BTreeMap<_, (u32, u32)> = BTreeMap::new();
-        for sounded in &journals.ledger {
+        let pages = journals.ledger.iter().filter(|one| one.deed == Deed::Page);
+        for sounded in pages {
             let key = &sounded.key;
             let place = (key.activation, key.step.clone(), key.target.clone());
             let (plain, marked) = heard.entry(place).or_default();

@@ -12,17 +12,20 @@ use weir_link::PublicKey;
 use weir_model::codec;
 use weir_model::decision::{Member, Role};
 use weir_model::directory::{
-    Authority, Contacts, Directory, Evidence, Grade, Level, PaPlay, Person, Plan, Record,
-    Role as Held, RoleKind, Scope, Site, SiteClass, Sound, Step, StepKind, Zone, ZoneName,
+    Authority, CallMode, CallRoster, Contacts, Directory, Evidence, Grade, Level, Member as Listed,
+    Message, Need, PaPlay, Person, Plan, Record, Role as Held, RoleKind, Roster, RosterName, Scope,
+    Site, SiteClass, Sound, Step, StepKind, Zone, ZoneName,
 };
-use weir_model::id::{NodeId, NodeName, PersonId, PlanId, SiteId, StepId, ZoneId};
+use weir_model::id::{NodeId, NodeName, PersonId, PlanId, RosterId, SiteId, StepId, ZoneId};
 use weir_model::intent::{Intent, SignedIntent};
 use weir_model::state::State;
 
 /// People who may launch.
 pub(super) const PEOPLE: [&str; 4] = ["wang", "li", "chen", "zhao"];
-/// Evacuation, an alert in three steps, an all-clear.
-pub(super) const PLANS: [&str; 3] = ["P-red", "P-orange", "P-clear"];
+/// Evacuation, an alert in three steps, an all-clear, calls and messages.
+pub(super) const PLANS: [&str; 4] = ["P-red", "P-orange", "P-clear", "P-people"];
+/// Who is called and written to. The last stands in for the others.
+pub(super) const HEADS: [&str; 3] = ["jiang", "hu", "gao"];
 const ZONES_A_SITE: u64 = 2;
 
 /// See the module.
@@ -72,6 +75,47 @@ fn person(id: &str) -> anyhow::Result<Record> {
     Ok(Record::Person(Person { id: PersonId::new(id)?, name, roles, rank: 5, contacts }))
 }
 
+fn head(id: &str) -> anyhow::Result<Record> {
+    let (id, name) = (PersonId::new(id)?, id.to_owned());
+    let contacts = Contacts { mobile: Some("+8619900000001".into()), ..Contacts::default() };
+    Ok(Record::Person(Person { id, name, roles: Vec::new(), rank: 9, contacts }))
+}
+
+/// Everybody at once; who stands in for two of them is on the list too.
+fn people() -> anyhow::Result<Vec<Record>> {
+    let stands_in = PersonId::new(HEADS[2])?;
+    let mut members = Vec::new();
+    for id in HEADS {
+        let person = PersonId::new(id)?;
+        let substitutes = [&stands_in].into_iter().filter(|one| **one != person).cloned();
+        members.push(Listed { substitutes: substitutes.collect(), person });
+    }
+    let roster = RosterId::new("heads")?;
+    let named = RosterName::Fixed(roster.clone());
+    let calls = step(
+        "s1",
+        StepKind::CallRoster(CallRoster {
+            roster: named.clone(),
+            sound: Sound::Text("转移".into()),
+            ack: 1,
+            mode: CallMode::Parallel,
+            timeout_s: 10,
+            retry: 1,
+            need: Need::All,
+        }),
+    )?;
+    let text = Message { roster: named, text_zh: "转移".into(), text_en: None };
+    let messages = step("s2", StepKind::Message(text))?;
+    let mut records = vec![
+        Record::Roster(Roster { id: roster, site: None, members }),
+        plan(PLANS[3], Level::Orange, vec![calls, messages])?,
+    ];
+    for id in HEADS {
+        records.push(head(id)?);
+    }
+    Ok(records)
+}
+
 fn place(site: u64) -> anyhow::Result<Vec<Record>> {
     let id = site_of(site)?;
     let mut records = vec![Record::Site(Site {
@@ -104,6 +148,7 @@ fn directory(sites: u64) -> anyhow::Result<Directory> {
     for id in PEOPLE {
         all.put_record(person(id)?);
     }
+    people()?.into_iter().for_each(|record| all.put_record(record));
     let delay = step("s2", StepKind::Delay { s: 4 })?;
     all.put_record(plan("P-red", Level::Red, vec![page("s1")?])?);
     all.put_record(plan("P-orange", Level::Orange, vec![page("s1")?, delay, page("s3")?])?);

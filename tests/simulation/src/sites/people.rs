@@ -10,7 +10,7 @@ use weir_model::fact::Target;
 use weir_model::id::{ActivationId, IntentId, NodeId, PersonId, PlanId, SiteId, StepId};
 use weir_model::intent::{Intent, IntentBody, Mode, Priority, SignedIntent};
 
-use super::fixture::{Fixture, PEOPLE, PLANS, zone_of};
+use super::fixture::{Fixture, HEADS, PEOPLE, PLANS, zone_of};
 use crate::dice::Dice;
 use crate::world::World;
 
@@ -59,7 +59,13 @@ impl Dispatcher {
             (32..40, Some((launch, _))) => {
                 let (activation, step) = (ActivationId(launch.id.0), StepId::new("s1")?);
                 let site: u64 = launch.home.as_str().trim_start_matches('R').parse()?;
-                let target = Target::Zone(zone_of(site, 1)?);
+                let head = self.dice.pick(&HEADS).unwrap_or(HEADS[0]);
+                let target = match launch.body {
+                    IntentBody::Launch { plan, .. } if plan.as_str() == PLANS[3] => {
+                        Target::Person(PersonId::new(head)?)
+                    }
+                    _ => Target::Zone(zone_of(site, 1)?),
+                };
                 let repeat = IntentBody::Repeat { activation, step, target };
                 let attempt = u16::try_from(self.dice.between(2..4))?;
                 self.ask(at, launch.home, repeat, launch.mode, attempt).await?;
@@ -71,6 +77,7 @@ impl Dispatcher {
                 // Most people want the same thing at the same time.
                 let plan = if self.dice.permille(600) { PLANS[0] } else { PLANS[1] };
                 let plan = if self.dice.permille(100) { PLANS[2] } else { plan };
+                let plan = if self.dice.permille(250) { PLANS[3] } else { plan };
                 let plan = PlanId::new(plan)?;
                 let version = self.fixture.directory.plan_hash(&plan)?.unwrap_or_default();
                 let mode = if self.dice.permille(150) { Mode::Drill } else { Mode::Real };

@@ -1,7 +1,8 @@
-//! The loudspeakers, outside of every crash: a ledger of what sounded, and the
-//! edge that drives it. An order may be lost on its last metre, its report may
-//! be lost on the way back, and a device that is asked may keep silent; but what
-//! the edge reports as done did sound.
+//! The loudspeakers, telephones and the message gateway, outside of every crash: a
+//! ledger of what sounded, rang or was sent, and the edge that drives it. An order
+//! may be lost on its last metre, its report may be lost on the way back, and a
+//! device that is asked may keep silent; but what the edge reports as done was
+//! done.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use weir_consensus::WallClock;
 use weir_consensus::site::{Effects, Report};
 use weir_model::directory::Grade;
 use weir_model::fact::{EffectKey, EffectResult, Proof, Why};
-use weir_model::home::EffectOrder;
-use weir_model::id::{NodeId, WallMs};
+use weir_model::home::{EffectAction, EffectOrder};
+use weir_model::id::{NodeId, PersonId, WallMs};
 use weir_model::intent::Mode;
 
 use crate::dice::digest;
@@ -24,11 +25,26 @@ use crate::world::World;
 /// How long the edge waits for a report that was lost.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// Something that sounded.
+/// What a device did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    Page,
+    /// This one's telephone rang.
+    Call {
+        person: PersonId,
+    },
+    /// The gateway took a text for this one.
+    Message {
+        person: PersonId,
+    },
+}
+
+/// Something that sounded, rang or was sent.
 #[derive(Debug, Clone)]
 pub struct Sounded {
     pub node: NodeId,
     pub key: EffectKey,
+    pub deed: Deed,
     pub why: Why,
     /// When the node let it go, by its own clock.
     pub ordered: WallMs,
@@ -105,11 +121,79 @@ impl World {
     }
 }
 
+impl World {
+    /// A telephone rings; somebody takes it or not. Once the key is pressed it
+    /// was pressed, whether or not the node ever learns of it.
+    async fn ring(self: Arc<Self>, sounded: Sounded, ring_s: u32, report: Report) {
+        let mut dice = self.dice(digest(sounded.key.to_string().as_bytes()));
+        sleep(Duration::from_millis(dice.between(1..50))).await;
+        let lost = |why: &str| EffectResult::Unknown { why: why.to_owned() };
+        if dice.permille(80) {
+            sleep(SILENCE).await;
+            return report.ended(lost("no answer"), Proof::default()).await;
+        }
+        let call = sounded.clone();
+        let stopped = self.sounds(sounded);
+        let rings = Duration::from_millis(dice.between(300..u64::from(ring_s) * 1_000));
+        let ceased = timeout(rings, stopped.cancelled()).await.is_ok();
+        self.ledger.with(|ledger| drop(ledger.playing.remove(&call.key)));
+        let failed = |why: &str| EffectResult::Failed { why: why.to_owned() };
+        let (result, proof) = match dice.between(0..1_000) {
+            _ if ceased => (EffectResult::Ceased, Proof::default()),
+            0..450 => {
+                self.saw(&Seen::Acknowledges { call: &call });
+                (EffectResult::Done, Proof::acknowledged())
+            }
+            450..650 => (failed("no_answer"), Proof::default()),
+            650..800 => (failed("busy"), Proof::default()),
+            _ => (failed("not_acknowledged"), Proof::default()),
+        };
+        if dice.permille(150) {
+            sleep(SILENCE).await;
+            return report.ended(lost("no report"), Proof::default()).await;
+        }
+        report.ended(result, proof).await;
+    }
+
+    /// A gateway that takes a text, refuses it or cannot be reached; it drops no
+    /// second copy, so that one would show.
+    async fn send(self: Arc<Self>, sounded: Sounded, report: Report) {
+        let mut dice = self.dice(digest(sounded.key.to_string().as_bytes()));
+        sleep(Duration::from_millis(dice.between(1..2_000))).await;
+        let why = "gateway".to_owned();
+        let result = match dice.between(0..1_000) {
+            0..250 => EffectResult::Unreachable { why },
+            250..300 => EffectResult::Failed { why },
+            taken => {
+                drop(self.sounds(sounded));
+                // The answer may be lost on its way back.
+                match taken {
+                    300..450 => EffectResult::Unknown { why },
+                    _ => EffectResult::Done,
+                }
+            }
+        };
+        let done = result == EffectResult::Done;
+        report.ended(result, if done { Proof::accepted() } else { Proof::default() }).await;
+    }
+}
+
 impl Effects for Edge {
     fn begin(&self, order: EffectOrder, _ends_in: Duration, report: Report) {
-        let (key, why, ordered) = (order.key, order.why, (self.wall)());
-        let sounded = Sounded { node: self.node, key, why, ordered };
-        self.world.spawn(self.world.clone().play(sounded, report));
+        let (key, why, ordered, node) = (order.key, order.why, (self.wall)(), self.node);
+        let world = self.world.clone();
+        let did = |deed| Sounded { node, key, deed, why, ordered };
+        match order.action {
+            EffectAction::Page { .. } => {
+                self.world.spawn(world.play(did(Deed::Page), report));
+            }
+            EffectAction::Call { person, ring_s, .. } => {
+                self.world.spawn(world.ring(did(Deed::Call { person }), ring_s, report));
+            }
+            EffectAction::Message { person, .. } => {
+                self.world.spawn(world.send(did(Deed::Message { person }), report));
+            }
+        }
     }
 
     fn cease(&self, key: &EffectKey, _mode: Mode) {

@@ -7,8 +7,8 @@ use super::records::NOBODY;
 use crate::directory::fault::fault;
 use crate::directory::word::Word;
 use crate::directory::{
-    Authority, Confirm, Evidence, Grade, Level, OnTimeout, PaPlay, Plan, RoleKind, Sound, Step,
-    StepKind, ZoneName,
+    Authority, CallMode, CallRoster, Confirm, Evidence, Grade, Level, Message, Need, OnTimeout,
+    PaPlay, Plan, RoleKind, RosterName, Sound, Step, StepKind, ZoneName,
 };
 
 pub(super) fn plan(read: &mut Reader, fields: &Fields<'_>, stand_in: &str) -> Option<Plan> {
@@ -70,6 +70,8 @@ fn step(read: &mut Reader, fields: &Fields<'_>) -> Option<Step> {
             StepKind::Delay { s: read.number(fields, "s", 1) }
         }
         "confirm" => confirm(read, fields),
+        "call.roster" => call_roster(read, fields),
+        "message" => message(read, fields),
         unknown => {
             let unknown: String = unknown.chars().take(48).collect();
             refuse_kind(read, fields, &unknown);
@@ -167,6 +169,50 @@ fn sound(read: &mut Reader, fields: &Fields<'_>) -> Sound {
             Sound::Text(text)
         }
     }
+}
+
+fn call_roster(read: &mut Reader, fields: &Fields<'_>) -> StepKind {
+    let known = [
+        "id",
+        "kind",
+        "group",
+        "island_ok",
+        "roster",
+        "audio",
+        "text",
+        "ack",
+        "mode",
+        "timeout_s",
+        "retry",
+        "need",
+    ];
+    read.only(fields, &known);
+    let roster = read.name(fields, "roster", NOBODY).unwrap_or(RosterName::SiteDuty);
+    let sound = sound(read, fields);
+    // Beyond a byte is beyond every key; the check says so.
+    let ack = u8::try_from(read.number_or(fields, "ack", 1)).unwrap_or(u8::MAX);
+    let mode = read.word_or(fields, "mode", CallMode::Sequential);
+    let timeout_s = read.number_or(fields, "timeout_s", 40);
+    let retry = read.number_or(fields, "retry", 0);
+    let need = need(read, fields);
+    StepKind::CallRoster(CallRoster { roster, sound, ack, mode, timeout_s, retry, need })
+}
+
+/// `"all"`, which is what silence means, or a number of people.
+fn need(read: &mut Reader, fields: &Fields<'_>) -> Need {
+    let word = read.maybe(fields, "need").and_then(|value| value.get_ref().as_str());
+    match word {
+        Some("all") => Need::All,
+        _ if read.maybe(fields, "need").is_none() => Need::All,
+        Some(_) | None => Need::Count(read.number_or(fields, "need", 1)),
+    }
+}
+
+fn message(read: &mut Reader, fields: &Fields<'_>) -> StepKind {
+    read.only(fields, &["id", "kind", "group", "island_ok", "roster", "text_zh", "text_en"]);
+    let roster = read.name(fields, "roster", NOBODY).unwrap_or(RosterName::SiteDuty);
+    let text_zh = read.text(fields, "text_zh");
+    StepKind::Message(Message { roster, text_zh, text_en: read.maybe_text(fields, "text_en") })
 }
 
 fn confirm(read: &mut Reader, fields: &Fields<'_>) -> StepKind {

@@ -147,7 +147,14 @@ fn varied(dice: &[u8]) -> Directory {
     for (nth, die) in dice.iter().enumerate() {
         match die % 8 {
             0 => drop(directory.cameras.pop_first()),
-            1 => drop(directory.rosters.pop_last()),
+            // The last one that no plan names.
+            1 => {
+                let named = |id: &str| matches!(id, "village.heads" | "county.town.village");
+                let ids = directory.rosters.keys().rev();
+                if let Some(last) = ids.clone().find(|id| !named(id.as_str())).cloned() {
+                    directory.rosters.remove(&last);
+                }
+            }
             2 => drop(directory.plans.pop_first()),
             3 => {
                 let zone = directory.zones.values_mut().nth(nth % 14);

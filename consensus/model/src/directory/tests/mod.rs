@@ -2,6 +2,7 @@
 //! refused, compared and applied.
 
 mod changes;
+mod dial;
 mod hostile;
 mod reading;
 mod rights;

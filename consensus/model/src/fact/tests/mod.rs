@@ -55,3 +55,18 @@ pub(super) fn forged(fact: Fact) -> Written {
     let head = Head { id: fact.id, hash: Fact::hash_of(&bytes) };
     Written { fact, bytes, head }
 }
+
+/// Journals outlive a release: what was written yesterday keeps its number, and
+/// what is new stands behind it.
+#[test]
+fn an_old_journal_is_read_by_a_newer_release() {
+    let number = |body: &FactBody| postcard::to_allocvec(body).unwrap()[0];
+    assert_eq!(number(&FactBody::Began { after: None }), 0);
+    assert_eq!(number(&FactBody::SoundsStaged { directory: 1, have: 1, of: 1 }), 14);
+    assert_eq!(number(&note("kept")), 15);
+    let call = crate::id::CallId([1; 16]);
+    assert_eq!(number(&FactBody::CallChanged { call, held: true }), 17);
+    let target = |target| postcard::to_allocvec(&target).unwrap()[0];
+    assert_eq!(target(Target::Zone("5403".parse().unwrap())), 0);
+    assert_eq!(target(Target::Person("li".parse().unwrap())), 1);
+}

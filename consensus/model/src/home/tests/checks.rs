@@ -12,6 +12,7 @@ pub(super) fn breaches(site: &Bench) -> Vec<String> {
     needless_repeats(site, &mut found);
     claimed_outcomes(site, &mut found);
     begun_again_after_a_crash(site, &mut found);
+    people_left_in_peace(site, &mut found);
     found
 }
 
@@ -61,12 +62,48 @@ fn runs_side_by_side(site: &Bench, found: &mut Vec<String>) {
 /// that once.
 fn needless_repeats(site: &Bench, found: &mut Vec<String>) {
     let mut repeats = BTreeMap::new();
-    for one in &site.sounded {
+    let pages = site.sounded.iter().filter(|one| matches!(one.key.target, Target::Zone(_)));
+    for one in pages {
         let of = (one.key.activation, one.key.step.clone(), one.key.target.clone());
         let unasked: &mut u32 = repeats.entry(of).or_default();
         *unasked += u32::from(!matches!(one.why, Why::Person(_)));
         if *unasked > 2 {
             found.push(format!("{} was repeated more than once", one.key));
+        }
+    }
+}
+
+/// Unasked, nobody is called or written to again who acknowledged, or of whom
+/// nobody knows.
+fn people_left_in_peace(site: &Bench, found: &mut Vec<String>) {
+    let mut callees = BTreeMap::new();
+    let mut settled = BTreeMap::new();
+    for fact in &site.journal {
+        match &fact.body {
+            FactBody::PersonCalled { key, callee } => {
+                callees.insert(key.clone(), callee.clone());
+            }
+            FactBody::EffectBegun { key, why, .. } => {
+                let Some(callee) = callees.get(key) else { continue };
+                let of = (key.activation, key.step.clone(), callee.clone());
+                let asked = matches!(why, Why::Person(_));
+                if let Some(how) = settled.get(&of).filter(|_| !asked) {
+                    found.push(format!("{key} tries {callee} again, who was {how}"));
+                }
+                // Until something else is said, nobody knows.
+                settled.insert(of, "not settled");
+            }
+            FactBody::EffectOutcome { key, result, proof, .. } => {
+                let Some(callee) = callees.get(key) else { continue };
+                let of = (key.activation, key.step.clone(), callee.clone());
+                let heard = proof.grade.is_some();
+                match result {
+                    EffectResult::Done if heard => drop(settled.insert(of, "reached")),
+                    EffectResult::Unknown { .. } => drop(settled.insert(of, "unknown")),
+                    _ => drop(settled.remove(&of)),
+                }
+            }
+            _ => {}
         }
     }
 }

@@ -2,11 +2,13 @@
 //! says, and a ledger that stands for the loudspeakers. Checks after every
 //! output what must hold always.
 
+mod calls;
 mod checks;
 mod contradiction;
 mod intents;
 mod mirror;
 mod page;
+mod people;
 #[cfg(feature = "planted")]
 mod planted;
 mod random;
@@ -125,6 +127,7 @@ pub(super) fn directory() -> Directory {
         }),
     ];
     records.into_iter().for_each(|record| all.put_record(record));
+    people::village().into_iter().for_each(|record| all.put_record(record));
     all
 }
 
@@ -134,7 +137,20 @@ pub(super) struct Sounded {
     pub(super) key: EffectKey,
     pub(super) mode: Mode,
     pub(super) why: Why,
+    pub(super) action: EffectAction,
     pub(super) at_ms: u64,
+}
+
+impl Sounded {
+    /// Whom it called or wrote to.
+    pub(super) fn person(&self) -> Option<&str> {
+        match &self.action {
+            EffectAction::Page { .. } => None,
+            EffectAction::Call { person, .. } | EffectAction::Message { person, .. } => {
+                Some(person.as_str())
+            }
+        }
+    }
 }
 
 /// The site's node: machine, journal, driver, loudspeakers.
@@ -261,7 +277,8 @@ impl Bench {
             self.broken.push(format!("{} sounded after it was over", order.key));
         }
         let (key, mode, why) = (order.key.clone(), order.mode, order.why);
-        self.sounded.push(Sounded { key, mode, why, at_ms: self.at_ms });
+        let action = order.action.clone();
+        self.sounded.push(Sounded { key, mode, why, action, at_ms: self.at_ms });
     }
 
     /// The driver is held up: it carries orders out only when let go.

@@ -6,6 +6,7 @@ use proptest::test_runner::RngAlgorithm::ChaCha;
 use proptest::test_runner::{Config, TestRng, TestRunner};
 
 use super::checks::breaches;
+use super::people::{MINUTE_MS, person_key};
 use super::random::{play, turns};
 use super::*;
 
@@ -74,6 +75,36 @@ fn a_claimed_outcome_is_caught() {
 }
 
 #[test]
+fn a_person_tried_again_who_is_unknown_is_caught() {
+    let play = |planted| {
+        let mut site = site_with(planted);
+        site.launch(1, "li", "P-text");
+        site.report(&person_key(1, "s1", "jiang", 1), unknown(), None);
+        site.wait_ms(MINUTE_MS);
+        breaches(&site)
+    };
+    assert_eq!(play(Planted::default()), [""; 0]);
+    let found = play(Planted { unknown_retried: true, ..Planted::default() });
+    assert!(found.iter().any(|one| one.contains("who was unknown")), "{found:?}");
+}
+
+/// The duty officer who stands in for two villages.
+#[test]
+fn a_person_called_again_who_acknowledged_is_caught() {
+    let play = |planted| {
+        let mut site = site_with(planted);
+        site.launch(1, "li", "P-line");
+        site.report(&person_key(1, "s1", "jiang", 1), failed(), None);
+        site.report(&person_key(1, "s1", "jiang", 2), EffectResult::Done, Some(Grade::Heard));
+        site.report(&person_key(1, "s1", "hu", 1), failed(), None);
+        breaches(&site)
+    };
+    assert_eq!(play(Planted::default()), [""; 0]);
+    let found = play(Planted { acknowledged_forgotten: true, ..Planted::default() });
+    assert!(found.iter().any(|one| one.contains("who was reached")), "{found:?}");
+}
+
+#[test]
 fn a_dropped_dedupe_is_caught() {
     let play = |planted| {
         let mut site = site_with(planted);
@@ -118,6 +149,8 @@ fn the_random_search_finds_them_too() {
         Planted { repeat_unbounded: true, ..none },
         Planted { join_dropped: true, ..none },
         Planted { outcome_claimed: true, ..none },
+        Planted { unknown_retried: true, ..none },
+        Planted { acknowledged_forgotten: true, ..none },
     ];
     for planted in bugs {
         let config = Config { cases: 500, failure_persistence: None, ..Config::default() };

@@ -5,7 +5,18 @@ use proptest::prelude::*;
 use super::checks::breaches;
 use super::*;
 
-const PLANS: [&str; 7] = ["P-38", "P-38-page", "P-38-stop", "P-37", "P-36", "P-39", "P-41"];
+const PLANS: [&str; 10] = [
+    "P-38",
+    "P-38-page",
+    "P-38-stop",
+    "P-37",
+    "P-36",
+    "P-39",
+    "P-41",
+    "P-call",
+    "P-line",
+    "P-text",
+];
 const PEOPLE: [&str; 5] = ["wang", "li", "zhao", "chen", "nobody"];
 
 #[derive(Debug, Clone)]
@@ -65,7 +76,7 @@ fn acts() -> impl Strategy<Value = Act> {
         1 => (n(), n(), any::<bool>()).prop_map(|(n, run, yes)| Act::Confirm { n, run, yes }),
         1 => (n(), 0..40_usize, 1..5_u16)
             .prop_map(|(n, of, attempt)| Act::Repeat { n, of, attempt }),
-        5 => (0..40_usize, 0..6_u8).prop_map(|(of, how)| Act::Report { of, how }),
+        5 => (0..40_usize, 0..7_u8).prop_map(|(of, how)| Act::Report { of, how }),
         4 => times().prop_map(|ms| Act::Wait { ms }),
         1 => Just(Act::Epoch),
         1 => Just(Act::Hold),
@@ -105,7 +116,11 @@ fn input(site: &mut Bench, act: &Act) -> Option<Input> {
         }
         Act::Report { of, how } => {
             let key = site.sounded.get(*of)?.key.clone();
+            let person = matches!(key.target, Target::Person(_));
             let (result, grade) = match how {
+                0 if person => (EffectResult::Done, Some(Grade::Heard)),
+                1 if person => (failed(), None),
+                6 => (EffectResult::Unreachable { why: "no gateway".into() }, None),
                 0 | 1 => (EffectResult::Done, Some(Grade::Receiving)),
                 2 => (EffectResult::Done, None),
                 3 => (failed(), None),

@@ -7,10 +7,15 @@ use rsip::headers::{Headers, UntypedHeader};
 use rsip::message::{HasHeaders, HeadersExt};
 use rsip::{Header, Method, Request, Response, SipMessage, StatusCode, Uri, Version};
 
-/// What the device says it can do.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+/// A body with its type.
+pub type Body = (&'static str, String);
 
-pub(crate) fn read(bytes: &[u8]) -> Option<SipMessage> {
+const SDP: &str = "application/sdp";
+
+/// What a loudspeaker says it can do.
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+
+pub fn read(bytes: &[u8]) -> Option<SipMessage> {
     let message = SipMessage::try_from(bytes).ok()?;
     let whole = message.call_id_header().is_ok()
         && message.cseq_header().is_ok()
@@ -21,7 +26,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<SipMessage> {
 }
 
 /// The values of every header of this name, known to rsip or not.
-pub(crate) fn values(message: &impl HasHeaders, name: &str) -> Vec<String> {
+pub fn values(message: &impl HasHeaders, name: &str) -> Vec<String> {
     let named = message.headers().iter().filter_map(|header| {
         let line = header.to_string();
         let (found, value) = line.split_once(':')?;
@@ -30,50 +35,68 @@ pub(crate) fn values(message: &impl HasHeaders, name: &str) -> Vec<String> {
     named.collect()
 }
 
-pub(crate) fn call_id(message: &impl HeadersExt) -> String {
+pub fn call_id(message: &impl HeadersExt) -> String {
     message.call_id_header().map(|found| found.value().trim().to_owned()).unwrap_or_default()
 }
 
 /// The number in CSeq.
-pub(crate) fn sequence(message: &impl HeadersExt) -> u32 {
+pub fn sequence(message: &impl HeadersExt) -> u32 {
     let value = message.cseq_header().map(|found| found.value().to_owned()).unwrap_or_default();
     value.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
 /// The tag in From or To.
-pub(crate) fn tag(value: &str) -> Option<&str> {
+pub fn tag(value: &str) -> Option<&str> {
     // What stands in <> belongs to the address.
     let params = value.rsplit_once('>').map_or(value, |(_, params)| params);
     params.split(';').find_map(|param| param.trim().strip_prefix("tag="))
 }
 
-pub(crate) fn from_tag(message: &impl HeadersExt) -> Option<String> {
+pub fn from_tag(message: &impl HeadersExt) -> Option<String> {
     tag(message.from_header().ok()?.value()).map(str::to_owned)
 }
 
-pub(crate) fn to_tag(message: &impl HeadersExt) -> Option<String> {
+pub fn to_tag(message: &impl HeadersExt) -> Option<String> {
     tag(message.to_header().ok()?.value()).map(str::to_owned)
 }
 
 /// The address in angle brackets, or the value without its parameters.
-pub(crate) fn address(value: &str) -> &str {
+pub fn address(value: &str) -> &str {
     match value.split_once('<').and_then(|(_, rest)| rest.split_once('>')) {
         Some((address, _)) => address,
         None => value.split(';').next().unwrap_or_default().trim(),
     }
 }
 
+/// The user part of an address, as it stands there.
+pub fn user(value: &str) -> &str {
+    let address = address(value);
+    let rest = address.split_once(':').map_or(address, |(_, rest)| rest);
+    let end = rest.find(['@', ';']).unwrap_or(rest.len());
+    &rest[..end]
+}
+
+/// The display name before an address, without its quotes; empty when there is
+/// none.
+pub fn display_name(value: &str) -> String {
+    let name = value.split_once('<').map_or("", |(name, _)| name).trim();
+    match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\\\"", "\"").replace("\\\\", "\\"),
+        None => name.to_owned(),
+    }
+}
+
 /// What a response adds to the headers it takes over from its request.
 #[derive(Debug, Default)]
-pub(crate) struct Added<'a> {
-    pub(crate) tag: Option<&'a str>,
-    pub(crate) contact: Option<&'a str>,
-    pub(crate) more: Vec<Header>,
-    pub(crate) sdp: Option<String>,
+pub struct Added<'a> {
+    pub tag: Option<&'a str>,
+    pub contact: Option<&'a str>,
+    pub more: Vec<Header>,
+    pub sdp: Option<String>,
 }
 
 /// RFC 3261 §8.2.6. The source goes into the topmost Via, as NATs ask for.
-pub(crate) fn response(
+pub fn response(
     request: &Request,
     from: SocketAddr,
     code: u16,
@@ -106,7 +129,7 @@ pub(crate) fn response(
         headers.push(rsip::headers::Contact::new(format!("<{contact}>")).into());
     }
     headers.extend(added.more);
-    let body = finish(&mut headers, added.sdp);
+    let body = finish(&mut headers, added.sdp.map(|sdp| (SDP, sdp)));
     let response = Response {
         status_code: StatusCode::Other(code, reason.to_owned()),
         version: Version::V2,
@@ -125,11 +148,12 @@ fn reached(via: &str, from: SocketAddr) -> String {
     params.collect::<Vec<_>>().join(";")
 }
 
-fn finish(headers: &mut Vec<Header>, sdp: Option<String>) -> Vec<u8> {
-    headers.push(rsip::headers::UserAgent::new("fake-speakers").into());
-    let body = sdp.unwrap_or_default().into_bytes();
+fn finish(headers: &mut Vec<Header>, body: Option<Body>) -> Vec<u8> {
+    headers.push(rsip::headers::UserAgent::new("weir-fakes").into());
+    let (kind, body) = body.unwrap_or_default();
+    let body = body.into_bytes();
     if !body.is_empty() {
-        headers.push(rsip::headers::ContentType::new("application/sdp").into());
+        headers.push(rsip::headers::ContentType::new(kind).into());
     }
     headers.push(rsip::headers::ContentLength::new(body.len().to_string()).into());
     body
@@ -137,19 +161,20 @@ fn finish(headers: &mut Vec<Header>, sdp: Option<String>) -> Vec<u8> {
 
 /// A request of the device's own.
 #[derive(Debug)]
-pub(crate) struct Ask<'a> {
-    pub(crate) method: Method,
-    pub(crate) uri: &'a str,
-    pub(crate) via: String,
-    pub(crate) from: String,
-    pub(crate) to: String,
-    pub(crate) call_id: &'a str,
-    pub(crate) sequence: u32,
-    pub(crate) more: Vec<Header>,
+pub struct Ask<'a> {
+    pub method: Method,
+    pub uri: &'a str,
+    pub via: String,
+    pub from: String,
+    pub to: String,
+    pub call_id: &'a str,
+    pub sequence: u32,
+    pub more: Vec<Header>,
+    pub body: Option<Body>,
 }
 
 /// None when `uri` is one that rsip cannot write.
-pub(crate) fn request(ask: Ask<'_>) -> Option<Vec<u8>> {
+pub fn request(ask: Ask<'_>) -> Option<Vec<u8>> {
     let uri = Uri::try_from(ask.uri).ok()?;
     let mut headers: Vec<Header> = vec![
         rsip::headers::Via::new(ask.via).into(),
@@ -160,7 +185,7 @@ pub(crate) fn request(ask: Ask<'_>) -> Option<Vec<u8>> {
         rsip::headers::CSeq::new(format!("{} {}", ask.sequence, ask.method)).into(),
     ];
     headers.extend(ask.more);
-    let body = finish(&mut headers, None);
+    let body = finish(&mut headers, ask.body);
     let (method, version) = (ask.method, Version::V2);
     let request = Request { method, uri, version, headers: Headers::from(headers), body };
     Some(request.to_string().into_bytes())

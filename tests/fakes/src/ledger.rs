@@ -12,13 +12,13 @@ use anyhow::Context;
 use serde_json::{Map, Value};
 
 #[derive(Debug, Clone)]
-pub(crate) struct Ledger {
+pub struct Ledger {
     file: Arc<File>,
     start: Instant,
 }
 
 impl Ledger {
-    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
         let file = OpenOptions::new().create(true).append(true).open(path);
         let file = file.with_context(|| format!("无法写入记录 / cannot write ledger {shown}"))?;
@@ -26,7 +26,7 @@ impl Ledger {
     }
 
     /// `more` is an object; its fields follow the common ones.
-    pub(crate) fn note(&self, number: &str, event: &str, call_id: Option<&str>, more: Value) {
+    pub fn note(&self, number: &str, event: &str, call_id: Option<&str>, more: Value) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut line = Map::new();
         line.insert("t_ms".into(), whole_ms(now.as_millis()));

@@ -11,20 +11,23 @@ use serde_json::{Value, json};
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
-use crate::profile::Codec;
-use crate::recorder::{Gap, Recorder};
-use crate::rtp::{Packet, Reception};
-use crate::sdp::Offer;
+use super::g711;
+use super::recorder::{Gap, Recorder};
+use super::rtp::{Packet, Reception};
+use super::sdp::Codec;
+use super::sdp::Offer;
 
 const PORT_TRIES: usize = 64;
 const EVERY: Duration = Duration::from_secs(1);
 const DATAGRAM_MAX: usize = 2_048;
+/// Ten seconds that nobody asked for.
+const NEWEST_MAX: usize = 80_000;
 
 /// What a device may find worth writing down.
 #[derive(Debug)]
-pub(crate) struct Noted {
-    pub(crate) event: &'static str,
-    pub(crate) more: Value,
+pub struct Noted {
+    pub event: &'static str,
+    pub more: Value,
 }
 
 fn noted(event: &'static str, more: Value) -> Noted {
@@ -33,18 +36,20 @@ fn noted(event: &'static str, more: Value) -> Noted {
 
 /// What the media of a call are made from.
 #[derive(Debug)]
-pub(crate) struct Setup<'a> {
-    pub(crate) ip: IpAddr,
-    pub(crate) offer: Offer,
-    pub(crate) folder: &'a Path,
+pub struct Setup<'a> {
+    pub ip: IpAddr,
+    pub offer: Offer,
+    pub folder: &'a Path,
     /// Name of the file, without its ending.
-    pub(crate) stem: String,
-    pub(crate) mute: bool,
-    pub(crate) ssrc: u32,
-    pub(crate) reports: bool,
+    pub stem: String,
+    pub mute: bool,
+    pub ssrc: u32,
+    pub reports: bool,
+    /// Whether the device itself wants to hear it, see [`Media::newest`].
+    pub listens: bool,
 }
 
-pub(crate) struct Media {
+pub struct Media {
     rtp: UdpSocket,
     rtcp: UdpSocket,
     buffer: Box<[u8; DATAGRAM_MAX]>,
@@ -64,18 +69,19 @@ pub(crate) struct Media {
     strangers: u64,
     note_at: Option<Instant>,
     report_at: Option<Instant>,
+    newest: Option<Vec<i16>>,
 }
 
 /// A datagram in the buffer: which port, how long, from where.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Came {
+pub struct Came {
     is_rtp: bool,
     len: usize,
     from: SocketAddr,
 }
 
 impl Media {
-    pub(crate) async fn open(now: Instant, setup: Setup<'_>) -> io::Result<Self> {
+    pub async fn open(now: Instant, setup: Setup<'_>) -> io::Result<Self> {
         let (rtp, rtcp) = ports(setup.ip).await?;
         let ending = if setup.offer.codec == Codec::G722 { "g722" } else { "pcm" };
         let file = setup.folder.join(format!("{}.{ending}", setup.stem));
@@ -97,33 +103,45 @@ impl Media {
             strangers: 0,
             note_at: None,
             report_at: setup.reports.then_some(now + EVERY),
+            newest: setup.listens.then(Vec::new),
         })
     }
 
-    pub(crate) fn local(&self) -> io::Result<SocketAddr> {
+    pub fn local(&self) -> io::Result<SocketAddr> {
         self.rtp.local_addr()
     }
 
-    pub(crate) fn file(&self) -> &Path {
+    pub fn file(&self) -> &Path {
         &self.file
     }
 
-    pub(crate) fn offer(&self) -> &Offer {
+    pub fn offer(&self) -> &Offer {
         &self.offer
     }
 
     /// The caller moved within the call: same codec, perhaps another address.
-    pub(crate) fn follow(&mut self, now: Instant, offer: Offer) {
+    pub fn follow(&mut self, now: Instant, offer: Offer) {
         self.offer = offer;
         self.last = now;
     }
 
     /// When RTP, or the answer if none came yet, was last seen.
-    pub(crate) fn last(&self) -> Instant {
+    pub fn last(&self) -> Instant {
         self.last
     }
 
-    pub(crate) async fn next(&mut self) -> Came {
+    /// Samples since the last time, in order of arrival.
+    pub fn newest(&mut self) -> Vec<i16> {
+        self.newest.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// One packet of the device's own, from the port it listens on.
+    pub async fn send(&self, packet: &[u8]) {
+        // What is lost is told by the other side.
+        let _ = self.rtp.send_to(packet, self.offer.source).await;
+    }
+
+    pub async fn next(&mut self) -> Came {
         let mut other = [0; DATAGRAM_MAX];
         loop {
             let (is_rtp, came) = tokio::select! {
@@ -140,7 +158,7 @@ impl Media {
         }
     }
 
-    pub(crate) fn take(&mut self, now: Instant, came: Came) -> Vec<Noted> {
+    pub fn take(&mut self, now: Instant, came: Came) -> Vec<Noted> {
         let buffer = self.buffer.clone();
         let bytes = &buffer[..came.len];
         if !came.is_rtp {
@@ -184,18 +202,21 @@ impl Media {
             notes.push(noted("rtp-restarted", json!({ "ssrc": ssrc, "at_ms": whole_ms(at) })));
         }
         self.reception.get_or_insert_with(|| Reception::new(packet)).count(packet, at);
+        if let Some(newest) = self.newest.as_mut().filter(|newest| newest.len() < NEWEST_MAX) {
+            newest.extend(g711::decode(self.offer.codec, packet.payload).unwrap_or_default());
+        }
         if let Err(error) = self.recorder.play(packet, at) {
             eprintln!("录音写入失败 / {} cannot be written: {error}", self.file.display());
         }
         notes
     }
 
-    pub(crate) fn due(&self) -> Option<Instant> {
+    pub fn due(&self) -> Option<Instant> {
         [self.note_at, self.report_at].into_iter().flatten().min()
     }
 
     /// What the second brought; sends the report of it.
-    pub(crate) async fn tick(&mut self, now: Instant) -> Vec<Noted> {
+    pub async fn tick(&mut self, now: Instant) -> Vec<Noted> {
         let mut notes = Vec::new();
         if self.note_at.is_some_and(|at| at <= now) {
             self.note_at = Some(now + EVERY);
@@ -214,7 +235,7 @@ impl Media {
     }
 
     /// The last words about a call that had media.
-    pub(crate) fn finish(&mut self, now: Instant) -> Vec<Noted> {
+    pub fn finish(&mut self, now: Instant) -> Vec<Noted> {
         self.recorder.sync();
         let mut notes = self.gaps(now, true);
         if self.began.is_some() {
@@ -241,6 +262,7 @@ impl Media {
             "strangers": self.strangers,
             "max_gap_ms": whole_ms(self.longest_gap),
             "audio_ms": self.recorder.ms(),
+            "sounding_ms": self.recorder.sounding_ms(),
             "ssrc": present.map(|now| format!("{:08x}", now.ssrc)),
         });
         noted("rtp", more)

@@ -10,11 +10,11 @@ use rsip::{Header, Method, Response};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::dice::Dice;
-use crate::digest::{Asked, Challenge};
+use super::dice::Dice;
+use super::digest::{Asked, Challenge, Hash};
+use super::message::{self, Ask};
+use super::wire::Transport;
 use crate::ledger::Ledger;
-use crate::message::{self, Ask};
-use crate::profile::{Profile, Transport};
 
 /// First pause between two copies over UDP (T1 of RFC 3261).
 const T1: Duration = Duration::from_millis(500);
@@ -27,17 +27,20 @@ const REFUSED_MAX_MS: u64 = 5_000;
 
 /// Who the device is to its registrar.
 #[derive(Debug)]
-pub(crate) struct Identity {
-    pub(crate) number: String,
-    pub(crate) password: String,
-    pub(crate) registrar: SocketAddr,
-    pub(crate) profile: &'static Profile,
-    pub(crate) expires_s: u32,
+pub struct Identity {
+    pub number: String,
+    pub password: String,
+    pub registrar: SocketAddr,
+    pub transport: Transport,
+    pub hash: Hash,
+    /// What it says it can do.
+    pub allow: &'static str,
+    pub expires_s: u32,
 }
 
 impl Identity {
     /// `sip:5411@192.0.2.7:5062`, where it can be called.
-    pub(crate) fn contact(&self, local: SocketAddr, transport: Transport) -> String {
+    pub fn contact(&self, local: SocketAddr, transport: Transport) -> String {
         let suffix = match transport {
             Transport::Udp => "",
             Transport::Tcp => ";transport=tcp",
@@ -46,8 +49,8 @@ impl Identity {
     }
 
     /// The value of the device's own topmost Via.
-    pub(crate) fn via(&self, local: SocketAddr, branch: &str) -> String {
-        let name = match self.profile.transport {
+    pub fn via(&self, local: SocketAddr, branch: &str) -> String {
+        let name = match self.transport {
             Transport::Udp => "UDP",
             Transport::Tcp => "TCP",
         };
@@ -68,7 +71,7 @@ enum State {
 }
 
 #[derive(Debug)]
-pub(crate) struct Registration {
+pub struct Registration {
     state: State,
     call_id: String,
     tag: String,
@@ -82,12 +85,12 @@ pub(crate) struct Registration {
 }
 
 /// What a step needs to know of its surroundings.
-pub(crate) struct Around<'a> {
-    pub(crate) now: Instant,
-    pub(crate) identity: &'a Identity,
-    pub(crate) local: SocketAddr,
-    pub(crate) dice: &'a mut Dice,
-    pub(crate) ledger: &'a Ledger,
+pub struct Around<'a> {
+    pub now: Instant,
+    pub identity: &'a Identity,
+    pub local: SocketAddr,
+    pub dice: &'a mut Dice,
+    pub ledger: &'a Ledger,
 }
 
 impl Around<'_> {
@@ -98,7 +101,7 @@ impl Around<'_> {
 
 impl Registration {
     /// The first try comes after a while of booting.
-    pub(crate) fn new(now: Instant, identity: &Identity, dice: &mut Dice) -> Self {
+    pub fn new(now: Instant, identity: &Identity, dice: &mut Dice) -> Self {
         Self {
             state: State::Waiting(now + dice.ms(0..=200)),
             call_id: dice.token(),
@@ -112,7 +115,7 @@ impl Registration {
         }
     }
 
-    pub(crate) fn due(&self) -> Option<Instant> {
+    pub fn due(&self) -> Option<Instant> {
         match &self.state {
             State::Idle => None,
             State::Waiting(at) => Some(*at),
@@ -124,7 +127,7 @@ impl Registration {
 
     /// Whether the next step needs a connection; it then waits for
     /// [`Self::connected`] or [`Self::lost`].
-    pub(crate) fn wants_link(&mut self, now: Instant) -> bool {
+    pub fn wants_link(&mut self, now: Instant) -> bool {
         let wants = matches!(self.state, State::Waiting(at) if at <= now);
         if wants {
             self.state = State::Idle;
@@ -132,16 +135,16 @@ impl Registration {
         wants
     }
 
-    pub(crate) fn connected(&mut self, now: Instant) {
+    pub fn connected(&mut self, now: Instant) {
         self.state = State::Waiting(now);
     }
 
-    pub(crate) fn lost(&mut self, around: &mut Around<'_>) {
+    pub fn lost(&mut self, around: &mut Around<'_>) {
         self.away(around, "no connection");
     }
 
     /// What to send now.
-    pub(crate) fn tick(&mut self, around: &mut Around<'_>) -> Option<Vec<u8>> {
+    pub fn tick(&mut self, around: &mut Around<'_>) -> Option<Vec<u8>> {
         let now = around.now;
         match &mut self.state {
             State::Waiting(at) if *at <= now => self.ask(around),
@@ -169,20 +172,20 @@ impl Registration {
     }
 
     fn ask(&mut self, around: &mut Around<'_>) -> Option<Vec<u8>> {
-        let Identity { number, password, registrar, profile, .. } = around.identity;
+        let Identity { number, password, registrar, transport, hash, .. } = around.identity;
         self.sequence += 1;
         let (uri, local) = (format!("sip:{registrar}"), around.local);
-        let contact = around.identity.contact(local, profile.transport);
+        let contact = around.identity.contact(local, *transport);
         let mut more: Vec<Header> = vec![
             rsip::headers::Contact::new(format!("<{contact}>")).into(),
             rsip::headers::Expires::new(self.expires_s.to_string()).into(),
-            rsip::headers::Allow::new(message::ALLOW).into(),
+            rsip::headers::Allow::new(around.identity.allow).into(),
         ];
         if let Some((challenge, count)) = &mut self.challenge {
             *count += 1;
             let asked = Asked { number, password, method: "REGISTER", uri: &uri };
             let cnonce = around.dice.token();
-            let answer = challenge.answer(asked, profile.hash, *count, &cnonce);
+            let answer = challenge.answer(asked, *hash, *count, &cnonce);
             more.push(rsip::headers::Authorization::new(answer).into());
         }
         let who = format!("<sip:{number}@{}>", registrar.ip());
@@ -195,23 +198,20 @@ impl Registration {
             call_id: &self.call_id,
             sequence: self.sequence,
             more,
+            body: None,
         });
         let Some(bytes) = bytes else {
             self.away(around, "the registrar's address cannot be written");
             return None;
         };
-        let resend = (profile.transport == Transport::Udp).then_some((around.now + T1, T1));
+        let resend = (*transport == Transport::Udp).then_some((around.now + T1, T1));
         let give_up = around.now + GIVE_UP;
         self.state = State::Asked { bytes: bytes.clone(), resend, give_up };
         Some(bytes)
     }
 
     /// A response; what to send then.
-    pub(crate) fn heard(
-        &mut self,
-        response: &Response,
-        around: &mut Around<'_>,
-    ) -> Option<Vec<u8>> {
+    pub fn heard(&mut self, response: &Response, around: &mut Around<'_>) -> Option<Vec<u8>> {
         let ours = matches!(self.state, State::Asked { .. })
             && message::call_id(response) == self.call_id
             && message::sequence(response) == self.sequence;
@@ -241,7 +241,7 @@ impl Registration {
     }
 
     fn challenged(&mut self, response: &Response, around: &mut Around<'_>) -> Option<Vec<u8>> {
-        let hash = around.identity.profile.hash;
+        let hash = around.identity.hash;
         let offered = message::values(response, "WWW-Authenticate");
         match offered.iter().find_map(|value| Challenge::read(value, hash)) {
             Some(challenge) => {

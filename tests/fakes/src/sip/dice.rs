@@ -6,13 +6,13 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[derive(Debug)]
-pub(crate) struct Dice {
+pub struct Dice {
     behaviour: u64,
     tokens: u64,
 }
 
 impl Dice {
-    pub(crate) fn new(seed: u64, number: &str) -> Self {
+    pub fn new(seed: u64, number: &str) -> Self {
         let of_number = number.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
@@ -23,20 +23,20 @@ impl Dice {
         Self { behaviour: seed ^ of_number, tokens: life ^ of_number }
     }
 
-    pub(crate) fn between(&mut self, range: RangeInclusive<u64>) -> u64 {
+    pub fn between(&mut self, range: RangeInclusive<u64>) -> u64 {
         let span = (range.end() - range.start()).saturating_add(1);
         range.start() + roll(&mut self.behaviour) % span
     }
 
-    pub(crate) fn ms(&mut self, range: RangeInclusive<u64>) -> Duration {
+    pub fn ms(&mut self, range: RangeInclusive<u64>) -> Duration {
         Duration::from_millis(self.between(range))
     }
 
-    pub(crate) fn token(&mut self) -> String {
+    pub fn token(&mut self) -> String {
         format!("{:016x}", roll(&mut self.tokens))
     }
 
-    pub(crate) fn number(&mut self) -> u32 {
+    pub fn number(&mut self) -> u32 {
         u32::try_from(roll(&mut self.tokens) >> 32).unwrap_or_default()
     }
 }

@@ -4,13 +4,29 @@
 //! spells SHA-256 in a way that no registrar does.
 
 use md5::{Digest, Md5};
+use serde::Deserialize;
 use sha2::Sha256;
 
-use crate::profile::Hash;
+/// The one digest algorithm the device knows (RFC 7616).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hash {
+    Md5,
+    Sha256,
+}
+
+impl Hash {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "MD5",
+            Self::Sha256 => "SHA-256",
+        }
+    }
+}
 
 /// What a registrar asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Challenge {
+pub struct Challenge {
     realm: String,
     nonce: String,
     opaque: Option<String>,
@@ -21,16 +37,16 @@ pub(crate) struct Challenge {
 
 /// Who answers a challenge, and for which request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked<'a> {
-    pub(crate) number: &'a str,
-    pub(crate) password: &'a str,
-    pub(crate) method: &'a str,
-    pub(crate) uri: &'a str,
+pub struct Asked<'a> {
+    pub number: &'a str,
+    pub password: &'a str,
+    pub method: &'a str,
+    pub uri: &'a str,
 }
 
 impl Challenge {
     /// The value of a WWW-Authenticate header, if it speaks this algorithm.
-    pub(crate) fn read(value: &str, hash: Hash) -> Option<Self> {
+    pub fn read(value: &str, hash: Hash) -> Option<Self> {
         let rest = value
             .trim()
             .split_at_checked(7)
@@ -57,7 +73,7 @@ impl Challenge {
 
     /// The value of the Authorization header; `count` is how often this nonce
     /// has been used, this time included.
-    pub(crate) fn answer(&self, asked: Asked<'_>, hash: Hash, count: u32, cnonce: &str) -> String {
+    pub fn answer(&self, asked: Asked<'_>, hash: Hash, count: u32, cnonce: &str) -> String {
         let Asked { number, password, method, uri } = asked;
         let Self { realm, nonce, .. } = self;
         let who = hashed(hash, &format!("{number}:{realm}:{password}"));

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Packet<'a> {
-    pub(crate) payload_type: u8,
-    pub(crate) sequence: u16,
-    pub(crate) timestamp: u32,
-    pub(crate) ssrc: u32,
-    pub(crate) payload: &'a [u8],
+pub struct Packet<'a> {
+    pub payload_type: u8,
+    pub sequence: u16,
+    pub timestamp: u32,
+    pub ssrc: u32,
+    pub payload: &'a [u8],
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -24,7 +24,7 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 impl<'a> Packet<'a> {
-    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
+    pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let (first, second) = (*bytes.first()?, *bytes.get(1)?);
         if first >> 6 != 2 {
             return None;
@@ -50,9 +50,9 @@ const JUMP: u16 = 3_000;
 
 /// What came of one source.
 #[derive(Debug)]
-pub(crate) struct Reception {
-    pub(crate) ssrc: u32,
-    pub(crate) received: u64,
+pub struct Reception {
+    pub ssrc: u32,
+    pub received: u64,
     first: u32,
     /// Highest sequence number, with its cycles above it.
     highest: u32,
@@ -66,7 +66,7 @@ pub(crate) struct Reception {
 }
 
 impl Reception {
-    pub(crate) fn new(packet: &Packet<'_>) -> Self {
+    pub fn new(packet: &Packet<'_>) -> Self {
         let first = u32::from(packet.sequence);
         Self {
             ssrc: packet.ssrc,
@@ -82,13 +82,13 @@ impl Reception {
     }
 
     /// Whether the packet goes on with what came before.
-    pub(crate) fn continues(&self, packet: &Packet<'_>) -> bool {
+    pub fn continues(&self, packet: &Packet<'_>) -> bool {
         let ahead = packet.sequence.wrapping_sub(self.highest as u16);
         packet.ssrc == self.ssrc && (ahead < JUMP || ahead.wrapping_neg() < JUMP)
     }
 
     /// `arrived` is the time since the call's media began.
-    pub(crate) fn count(&mut self, packet: &Packet<'_>, arrived: Duration) {
+    pub fn count(&mut self, packet: &Packet<'_>, arrived: Duration) {
         self.received += 1;
         let ahead = packet.sequence.wrapping_sub(self.highest as u16);
         if ahead < JUMP {
@@ -103,17 +103,17 @@ impl Reception {
         }
     }
 
-    pub(crate) fn expected(&self) -> u64 {
+    pub fn expected(&self) -> u64 {
         u64::from(self.highest.wrapping_sub(self.first)) + 1
     }
 
     /// Not below zero, although doubled packets can make it so.
-    pub(crate) fn lost(&self) -> u64 {
+    pub fn lost(&self) -> u64 {
         self.expected().saturating_sub(self.received)
     }
 
     /// A packet from the sender's RTCP port; only sender reports matter.
-    pub(crate) fn report(&mut self, bytes: &[u8], now: Instant) {
+    pub fn report(&mut self, bytes: &[u8], now: Instant) {
         let is_sender_report = bytes.first().is_some_and(|first| first >> 6 == 2)
             && bytes.get(1) == Some(&200)
             && u32_at(bytes, 4) == Some(self.ssrc);
@@ -123,7 +123,7 @@ impl Reception {
     }
 
     /// A receiver report and the name that must come with it (RFC 3550 §6.1).
-    pub(crate) fn answer(&mut self, own_ssrc: u32, name: &str, now: Instant) -> Vec<u8> {
+    pub fn answer(&mut self, own_ssrc: u32, name: &str, now: Instant) -> Vec<u8> {
         let expected = self.expected();
         let expected_now = expected.saturating_sub(self.expected_before);
         let received_now = self.received.saturating_sub(self.received_before);

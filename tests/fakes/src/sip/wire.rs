@@ -12,15 +12,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use crate::profile::Transport;
-
 const DATAGRAM_MAX: usize = 8_192;
 const BUFFER_MAX: usize = 65_536;
 /// For a connection to come about, and for one message to be taken.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How the device reaches its registrar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    Udp,
+    Tcp,
+}
+
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub enum Heard {
     Message(Vec<u8>, SocketAddr),
     /// The TCP connection stands.
     Connected,
@@ -31,20 +36,20 @@ pub(crate) enum Heard {
 type Dialing = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
 
 /// The connection of a device that keeps one.
-pub(crate) enum Stream {
+pub enum Stream {
     Down,
     Broken,
     Dialing(Dialing),
     Up { stream: TcpStream, buffer: Vec<u8> },
 }
 
-pub(crate) enum Link {
+pub enum Link {
     Udp { socket: UdpSocket, buffer: Vec<u8> },
     Tcp { seat: SocketAddr, local: SocketAddr, registrar: SocketAddr, stream: Stream },
 }
 
 impl Link {
-    pub(crate) async fn open(
+    pub async fn open(
         transport: Transport,
         seat: SocketAddr,
         registrar: SocketAddr,
@@ -64,7 +69,7 @@ impl Link {
         }
     }
 
-    pub(crate) fn local(&self) -> io::Result<SocketAddr> {
+    pub fn local(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Udp { socket, .. } => socket.local_addr(),
             Self::Tcp { local, .. } => Ok(*local),
@@ -72,7 +77,7 @@ impl Link {
     }
 
     /// Whether a message sent now can arrive, as far as the device knows.
-    pub(crate) fn stands(&self) -> bool {
+    pub fn stands(&self) -> bool {
         match self {
             Self::Udp { .. } => true,
             Self::Tcp { stream, .. } => matches!(stream, Stream::Up { .. }),
@@ -81,7 +86,7 @@ impl Link {
 
     /// Begins a connection if there is none; [`Heard::Connected`] or
     /// [`Heard::Lost`] follows.
-    pub(crate) fn dial(&mut self) {
+    pub fn dial(&mut self) {
         let Self::Tcp { seat, registrar, stream, .. } = self else { return };
         if !matches!(stream, Stream::Down) {
             return;
@@ -94,7 +99,7 @@ impl Link {
     }
 
     /// May be dropped at any await without losing anything.
-    pub(crate) async fn next(&mut self) -> Heard {
+    pub async fn next(&mut self) -> Heard {
         match self {
             Self::Udp { socket, buffer } => loop {
                 // What comes back by ICMP is no message; silence tells enough.
@@ -122,7 +127,7 @@ impl Link {
     }
 
     /// Lost messages are told by what follows from it, as on a real wire.
-    pub(crate) async fn send(&mut self, bytes: &[u8], to: SocketAddr) {
+    pub async fn send(&mut self, bytes: &[u8], to: SocketAddr) {
         match self {
             Self::Udp { socket, .. } => {
                 let _ = socket.send_to(bytes, to).await;

@@ -10,9 +10,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::g711::{ALAW, ULAW};
-use crate::profile::Codec;
-use crate::rtp::Packet;
+use super::g711;
+use super::rtp::Packet;
+use super::sdp::Codec;
 
 /// Samples, or timestamp units, a millisecond.
 const PER_MS: u64 = 8;
@@ -21,6 +21,9 @@ const SAMPLES_MAX: u64 = 2 * 3_600_000 * PER_MS;
 const JITTER_BUFFER: Duration = Duration::from_millis(200);
 /// More holes at once than any link makes.
 const HOLES_MAX: usize = 64;
+
+/// Root mean square from which a packet counts as sound (about -50 dBFS).
+const AUDIBLE: i64 = 100;
 
 /// Missing audio, in samples since the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +36,13 @@ struct Hole {
 
 /// Missing audio that will not come any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Gap {
-    pub(crate) start_ms: u64,
-    pub(crate) ms: u64,
+pub struct Gap {
+    pub start_ms: u64,
+    pub ms: u64,
 }
 
 #[derive(Debug)]
-pub(crate) struct Recorder {
+pub struct Recorder {
     file: File,
     codec: Codec,
     /// The amplifier is dead: the file has the length but not the sound.
@@ -48,24 +51,34 @@ pub(crate) struct Recorder {
     anchor: Option<(u32, u64)>,
     end: u64,
     holes: VecDeque<Hole>,
-    pub(crate) late: u64,
+    pub late: u64,
+    /// Of packets that were louder than a quiet line.
+    sounding: u64,
 }
 
 impl Recorder {
-    pub(crate) fn create(path: &Path, codec: Codec, mute: bool) -> io::Result<Self> {
-        let (holes, late) = (VecDeque::new(), 0);
-        Ok(Self { file: File::create(path)?, codec, mute, anchor: None, end: 0, holes, late })
+    pub fn create(path: &Path, codec: Codec, mute: bool) -> io::Result<Self> {
+        Ok(Self {
+            file: File::create(path)?,
+            codec,
+            mute,
+            anchor: None,
+            end: 0,
+            holes: VecDeque::new(),
+            late: 0,
+            sounding: 0,
+        })
     }
 
     /// The sender began anew: its next timestamp belongs to this time of media,
     /// not before what is there already.
-    pub(crate) fn begin_anew(&mut self, packet: &Packet<'_>, at: Duration) {
+    pub fn begin_anew(&mut self, packet: &Packet<'_>, at: Duration) {
         let sample = samples(at).next_multiple_of(20 * PER_MS).max(self.end);
         self.anchor = Some((packet.timestamp, sample));
     }
 
     /// `at` is the time since the first packet.
-    pub(crate) fn play(&mut self, packet: &Packet<'_>, at: Duration) -> io::Result<()> {
+    pub fn play(&mut self, packet: &Packet<'_>, at: Duration) -> io::Result<()> {
         let mut place = self.place(packet.timestamp);
         // A timestamp that ran away from the clock means a sender that restarted.
         if place.is_some_and(|place| place > samples(at) + 10_000 * PER_MS) {
@@ -109,22 +122,24 @@ impl Recorder {
         true
     }
 
-    fn write(&self, start: u64, payload: &[u8]) -> io::Result<()> {
-        let table = match self.codec {
-            Codec::Pcma => &ALAW,
-            Codec::Pcmu => &ULAW,
-            // Kept as it came: one byte for each unit of its timestamp.
-            Codec::G722 => return self.file.write_all_at(payload, start),
+    fn write(&mut self, start: u64, payload: &[u8]) -> io::Result<()> {
+        // What it cannot decode is kept as it came: one byte for each unit of its
+        // timestamp.
+        let Some(mut samples) = g711::decode(self.codec, payload) else {
+            return self.file.write_all_at(payload, start);
         };
-        let decoded = payload.iter().flat_map(|&code| {
-            let sample = if self.mute { 0 } else { table[usize::from(code)] };
-            sample.to_le_bytes()
-        });
-        self.file.write_all_at(&decoded.collect::<Vec<u8>>(), start * 2)
+        if self.mute {
+            samples.fill(0);
+        }
+        if loud(&samples) {
+            self.sounding += samples.len() as u64;
+        }
+        let bytes: Vec<u8> = samples.into_iter().flat_map(i16::to_le_bytes).collect();
+        self.file.write_all_at(&bytes, start * 2)
     }
 
     /// Holes that will stay; all of them when `over`.
-    pub(crate) fn gaps(&mut self, at: Duration, over: bool) -> Vec<Gap> {
+    pub fn gaps(&mut self, at: Duration, over: bool) -> Vec<Gap> {
         let mut gaps = Vec::new();
         while self.holes.front().is_some_and(|hole| over || hole.due <= at) {
             if let Some(Hole { start, end, .. }) = self.holes.pop_front() {
@@ -134,15 +149,26 @@ impl Recorder {
         gaps
     }
 
-    pub(crate) fn ms(&self) -> u64 {
+    pub fn ms(&self) -> u64 {
         self.end / PER_MS
     }
 
+    /// How much of it was sound, not silence; zero for what is not decoded.
+    pub fn sounding_ms(&self) -> u64 {
+        self.sounding / PER_MS
+    }
+
     /// For a device that ends properly.
-    pub(crate) fn sync(&self) {
+    pub fn sync(&self) {
         // The file is evidence in a test, not a promise to anybody.
         let _ = self.file.sync_data();
     }
+}
+
+/// Whether the root mean square is that of sound.
+pub fn loud(samples: &[i16]) -> bool {
+    let sum: i64 = samples.iter().map(|&sample| i64::from(sample) * i64::from(sample)).sum();
+    sum > AUDIBLE * AUDIBLE * samples.len() as i64
 }
 
 fn samples(at: Duration) -> u64 {
