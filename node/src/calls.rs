@@ -9,15 +9,17 @@ use weir_consensus::disk::RocksDisk;
 use weir_consensus::site::Site;
 use weir_consensus::store::AppliedView;
 use weir_media::exchange::{Declined, Dial, Group, Led, News, Route, Router};
-use weir_model::directory::{Dialled, Directory};
+use weir_model::directory::{Dialled, Directory, ExtensionKind};
 use weir_model::id::{Extension, SiteId};
 
 /// How long a telephone rings before its caller hears that nobody answers.
 const RING_MS: u64 = 60_000;
 /// The duty room is rung for longer: somebody will come.
 const DUTY_RING_MS: u64 = 90_000;
-/// The first of an emergency call's groups rings alone for so long.
+/// An emergency call rings the next group as well after so long.
 const EMERGENCY_RING_MS: u64 = 12_000;
+/// Telephones that an emergency call begins to ring at once.
+const TOGETHER: usize = 16;
 
 /// Asks the directory as it is agreed on at the moment of each call.
 pub(crate) fn router(agreed: watch::Receiver<Arc<AppliedView>>, site: SiteId) -> Router {
@@ -41,12 +43,23 @@ fn route(
     };
     let groups = match directory.route(site, dialled) {
         Dialled::Emergency { groups } => {
-            let groups = groups.iter().map(|group| plain(group, EMERGENCY_RING_MS));
-            let groups: Vec<Group> = groups.filter(|group| !group.numbers.is_empty()).collect();
+            // In portions, so that those who are not there do not keep out the rest.
+            let groups = groups.iter().flat_map(|group| group.chunks(TOGETHER));
+            let groups = groups.map(|group| plain(group, EMERGENCY_RING_MS));
+            let mut groups: Vec<Group> = groups.filter(|group| !group.numbers.is_empty()).collect();
+            if let Some(last) = groups.last_mut() {
+                last.ring_ms = RING_MS;
+            }
             return Ok(Route { groups, emergency: true });
         }
         Dialled::DutyRoom { numbers } => vec![plain(&numbers, DUTY_RING_MS)],
         Dialled::Local(number) => vec![Group { numbers: vec![direct(&number)], ring_ms: RING_MS }],
+        Dialled::Outside { .. } if comes_in(directory, from) => {
+            return Err(Declined {
+                code: 403,
+                words: "外线来话不能再拨外线 / a call from outside is not led outside again".into(),
+            });
+        }
         // One line after the other.
         Dialled::Outside { number, trunks } => trunks
             .iter()
@@ -82,6 +95,12 @@ fn route(
         }),
         false => Ok(Route { groups, emergency: false }),
     }
+}
+
+/// Whether a number is a way in from other networks.
+fn comes_in(directory: &Directory, number: &str) -> bool {
+    let kind = directory.extensions.get(number).map(|one| one.kind);
+    matches!(kind, Some(ExtensionKind::Trunk | ExtensionKind::Gateway))
 }
 
 /// Whose telephone it is, for the display of the one who is called.

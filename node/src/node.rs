@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_consensus::disk::RocksDisk;
@@ -24,7 +24,7 @@ use crate::drill::{DrillSink, Extent, Rehearsal};
 use crate::effects::{Devices, SiteEffects};
 use crate::folder::{Belonging, DataFolder, cluster_id};
 use crate::inbound::Inbound;
-use crate::people::People;
+use crate::people::{MESSAGES, People};
 use crate::relay::Relay;
 use crate::sms::Gateway;
 use crate::sounds::Sounds;
@@ -62,8 +62,30 @@ pub(crate) struct Node {
     pub(crate) passwords: Passwords,
 }
 
+/// A call takes four sockets, a database many files.
+const FILES_WANTED: u64 = 8_192;
+
+/// As many open files as the host allows; says so when that is few.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: maximum, maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, wanted) {
+        tracing::warn!(%error, "the limit of open files stays");
+    }
+    let now = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    if now < FILES_WANTED {
+        tracing::warn!(
+            now,
+            "打开文件数上限过低，通话容量受限；请调高 LimitNOFILE / few open files are allowed, which \
+             limits calls; raise LimitNOFILE"
+        );
+    }
+}
+
 /// Runs until told to stop.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
+    raise_open_files();
     let stop = stop_on_signal()?;
     let tasks = TaskTracker::new();
     let node = start(config, &tasks, &stop).await?;
@@ -214,6 +236,8 @@ async fn hands(
         sounds: sounds.clone(),
         agreed: consensus.view(),
         tasks: tasks.clone(),
+        turns: Arc::new(Semaphore::new(MESSAGES)),
+        live: Arc::default(),
     };
     Ok((devices(config, telephony, sounds, consensus, tasks, stop).await?, people))
 }

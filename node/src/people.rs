@@ -3,12 +3,13 @@
 //! knows, and to call ringing an acknowledgement.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{oneshot, watch};
-use tokio::time::{Instant, timeout};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_consensus::site::Report;
 use weir_consensus::store::AppliedView;
@@ -16,8 +17,8 @@ use weir_media::audio::Clip;
 use weir_media::callout::{CalloutOrder, Callouts, Outcome, Rung};
 use weir_media::sip::{MessageError, Sip};
 use weir_media::transcode::silence_of;
-use weir_model::directory::{Codec, Contact, Directory, Sound, ack_prompt};
-use weir_model::fact::{EffectKey, EffectResult, Proof};
+use weir_model::directory::{Codec, Contact, Directory, Person, Sound, ack_prompt, call_back};
+use weir_model::fact::{EffectKey, EffectResult, Proof, Target};
 use weir_model::home::{EffectAction, EffectOrder};
 use weir_model::id::{Extension, SiteId};
 
@@ -41,7 +42,14 @@ pub(crate) struct People {
     pub(crate) sounds: Arc<Sounds>,
     pub(crate) agreed: watch::Receiver<Arc<AppliedView>>,
     pub(crate) tasks: TaskTracker,
+    /// Messages under way at once; the others wait their turn.
+    pub(crate) turns: Arc<Semaphore>,
+    /// What is under way, and how it is stopped.
+    pub(crate) live: Arc<Mutex<BTreeMap<EffectKey, CancellationToken>>>,
 }
+
+/// Messages under way at once.
+pub(crate) const MESSAGES: usize = 8;
 
 /// One way to a person: a number of this site, and what to dial through it.
 struct Way {
@@ -63,15 +71,17 @@ impl People {
         }
         let people = self.clone();
         let window_ends = Instant::now() + ends_in;
+        // From now on, so that what is told to stop never begins.
+        let cease = CancellationToken::new();
+        self.live().insert(order.key.clone(), cease.clone());
         self.tasks.spawn(async move {
             // A node that stops reports nothing: the restarted one calls it unknown.
             let ended = match order.action.clone() {
-                EffectAction::Call { .. } => people.call(&order, window_ends).await,
-                EffectAction::Message { to, text, dedupe, .. } => {
-                    Some(people.message(&to, &text, &dedupe).await)
-                }
+                EffectAction::Call { .. } => people.call(&order, window_ends, &cease).await,
+                EffectAction::Message { .. } => people.message(&order, window_ends, &cease).await,
                 EffectAction::Page { .. } => None,
             };
+            people.live().remove(&order.key);
             if let Some((result, proof)) = ended {
                 report.ended(result, proof).await;
             }
@@ -80,14 +90,23 @@ impl People {
     }
 
     pub(crate) fn cease(&self, key: &EffectKey) {
-        if let Some((_, callouts)) = &self.phones {
-            callouts.cease(key);
+        if let Some(cease) = self.live().get(key) {
+            cease.cancel();
         }
+    }
+
+    fn live(&self) -> MutexGuard<'_, BTreeMap<EffectKey, CancellationToken>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A gateway can be asked whether it has a message; nobody can be asked
     /// whether a telephone rang.
     pub(crate) fn ask(&self, key: &EffectKey, within: Duration, report: Report) {
+        // Nobody knows of a text that went to a telephone.
+        let Target::Person(person) = &key.target else { return };
+        let directory = self.agreed.borrow().state.directory.clone();
+        let to = directory.people.get(person).and_then(Person::messaged);
+        let Some(Contact::Phone(_)) = to else { return };
         let Some(gateway) = self.gateway.clone() else { return };
         let (dedupe, first) = (dedupe_of(key), key.attempt == 1);
         self.tasks.spawn(async move {
@@ -106,10 +125,13 @@ impl People {
         });
     }
 
+    /// One attempt: every way to the person, one after the other, until somebody
+    /// or something answers.
     async fn call(
         &self,
         order: &EffectOrder,
         window_ends: Instant,
+        cease: &CancellationToken,
     ) -> Option<(EffectResult, Proof)> {
         let EffectAction::Call { numbers, sound, ack, ring_s, .. } = &order.action else {
             return None;
@@ -120,6 +142,7 @@ impl People {
         let agreed = self.agreed.borrow().state.clone();
         let (clips, siren) = self.announcement(sound, *ack).await;
         let (from, from_name) = self.shown(&agreed.directory);
+        let mut last = (no_way, nothing);
         for way in self.ways(&agreed.directory, numbers) {
             let callout = CalloutOrder {
                 key: order.key.clone(),
@@ -133,17 +156,32 @@ impl People {
                 clips: clips.clone(),
             };
             let (done, rung) = oneshot::channel();
-            callouts.ring(callout, done);
-            match rung.await.ok()? {
-                // Nothing rang: the next way to the same person.
+            callouts.ring(callout, cease.clone(), done);
+            let rung = rung.await.ok()?;
+            match rung {
+                // Nothing was sent: what was learned before stands.
                 Rung::Ended(Outcome::Unreachable) => {}
-                ended => {
-                    let (result, proof) = judged(ended);
+                Rung::NotBegun if last.0 != EffectResult::NotBegun => {
+                    let rang = matches!(last.0, EffectResult::Failed { .. });
+                    return Some(if rang { last } else { judged(rung) });
+                }
+                // An empty office, a full line: the person may be elsewhere.
+                Rung::Ended(Outcome::NoAnswer | Outcome::Busy | Outcome::Refused { .. }) => {
+                    last = judged(rung);
+                }
+                Rung::NotBegun
+                | Rung::Ended(
+                    Outcome::Acknowledged { .. }
+                    | Outcome::NotAcknowledged
+                    | Outcome::WrongKey
+                    | Outcome::Ceased,
+                ) => {
+                    let (result, proof) = judged(rung);
                     return Some((result, Proof { siren, ..proof }));
                 }
             }
         }
-        Some((no_way, nothing))
+        Some(last)
     }
 
     /// How a person can be rung, one way after the other: telephones of this site,
@@ -173,7 +211,15 @@ impl People {
     /// What is said, and then which key to press; whether it is the siren.
     async fn announcement(&self, sound: &Sound, ack: u8) -> (BTreeMap<Codec, Clip>, bool) {
         let agreed = self.agreed.borrow().state.clone();
-        let said = self.sounds.playable(&agreed, sound).await;
+        let mut said = self.sounds.playable(&agreed, sound).await;
+        let missing = said.is_siren;
+        if missing {
+            // A siren tells a person on the telephone nothing.
+            let instead = self.sounds.playable(&agreed, &call_back()).await;
+            if !instead.is_siren {
+                said = instead;
+            }
+        }
         let prompt = self.sounds.playable(&agreed, &ack_prompt(ack)).await;
         let joined = |(codec, clip): (Codec, Clip)| {
             // Without a prompt the announcement must do: better than a siren for it.
@@ -181,7 +227,7 @@ impl People {
             let whole = prompt.and_then(|prompt| join(&clip, prompt));
             (codec, whole.unwrap_or(clip))
         };
-        (said.clips.into_iter().map(joined).collect(), said.is_siren)
+        (said.clips.into_iter().map(joined).collect(), missing)
     }
 
     /// The number and name that people see: the duty desk of the site.
@@ -192,23 +238,39 @@ impl People {
         (format!("{prefix}001"), name)
     }
 
-    async fn message(&self, to: &Contact, text: &str, key: &str) -> (EffectResult, Proof) {
-        match (to, &self.gateway, &self.phones) {
-            (Contact::Phone(number), Some(gateway), _) => {
-                sent(gateway.send(number, text, key).await)
+    async fn message(
+        &self,
+        order: &EffectOrder,
+        window_ends: Instant,
+        cease: &CancellationToken,
+    ) -> Option<(EffectResult, Proof)> {
+        let EffectAction::Message { person, to, text, dedupe, .. } = &order.action else {
+            return None;
+        };
+        // Before anything was sent it can still be stopped.
+        let turn = tokio::select! {
+            biased;
+            () = cease.cancelled() => return Some((EffectResult::Ceased, Proof::default())),
+            turn = timeout_at(window_ends, self.turns.acquire()) => turn,
+        };
+        let Ok(Ok(_turn)) = turn else { return Some((EffectResult::NotBegun, Proof::default())) };
+        let desk = || {
+            let agreed = self.agreed.borrow().state.clone();
+            agreed.directory.people.get(person)?.contacts.extension.clone()
+        };
+        let number = match (to, &self.gateway) {
+            (Contact::Phone(number), Some(gateway)) => {
+                return Some(sent(gateway.send(number, text, dedupe).await));
             }
-            (Contact::Phone(_), None, _) => {
-                let why = "no_gateway".to_owned();
-                (EffectResult::Unreachable { why }, Proof::default())
-            }
-            (Contact::Extension(number), _, Some((sip, _))) => {
-                self.text(sip, number.as_str(), text).await
-            }
-            (Contact::Extension(_), _, None) => {
-                let why = "no_way".to_owned();
-                (EffectResult::Unreachable { why }, Proof::default())
-            }
-        }
+            (Contact::Phone(_), None) => desk(),
+            (Contact::Extension(number), _) => Some(number.clone()),
+        };
+        Some(match (number, &self.phones) {
+            (Some(number), Some((sip, _))) => self.text(sip, number.as_str(), text).await,
+            // Waiting would not help.
+            (None, _) => (EffectResult::Failed { why: "no_gateway".into() }, Proof::default()),
+            (_, None) => (EffectResult::Failed { why: "no_way".into() }, Proof::default()),
+        })
     }
 
     /// To a telephone, as SIP MESSAGE.

@@ -15,7 +15,6 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -27,8 +26,6 @@ const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(10);
 /// Longest answer that is read.
 const ANSWER_BYTES: usize = 64 << 10;
-/// Messages under way at once; the others wait their turn.
-const AT_ONCE: usize = 8;
 
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +50,6 @@ pub(crate) struct Gateway {
     port: u16,
     token: Arc<str>,
     tls: Option<TlsConnector>,
-    turns: Arc<Semaphore>,
 }
 
 #[derive(Serialize)]
@@ -81,8 +77,7 @@ impl Gateway {
                 .with_context(|| format!("[sms] token: {}", path.display()))?,
             None => String::new(),
         };
-        let turns = Arc::new(Semaphore::new(AT_ONCE));
-        Ok(Self { url, host, port, token: token.trim().into(), tls, turns })
+        Ok(Self { url, host, port, token: token.trim().into(), tls })
     }
 
     /// Sends one message. `key` is the same however often it is tried, so that
@@ -115,8 +110,6 @@ impl Gateway {
         path: &str,
         body: Vec<u8>,
     ) -> Result<(StatusCode, Bytes), Sent> {
-        // Closed never; the turn is given back when this ends.
-        let _turn = self.turns.acquire().await;
         let not_taken = |why: String| Sent::NotTaken(why);
         let stream = timeout(CONNECT, self.connect()).await;
         let stream = stream.map_err(|_| not_taken("the gateway does not answer".into()))?;

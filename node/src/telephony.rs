@@ -20,6 +20,7 @@ use weir_media::secret::REALM;
 use weir_media::sip::{Account, Accounts, Algorithm, KeptBinding, Sip, SipConfig, SipLimits};
 use weir_media::voice::Ports;
 use weir_media::voice::relay::{Relay, RelayConfig};
+use weir_model::directory::EMERGENCY;
 use weir_model::id::SiteId;
 use weir_model::state::State;
 
@@ -64,6 +65,7 @@ pub(crate) async fn start(
         listen: ours.listen,
         realm: REALM.to_owned(),
         algorithms: algorithms(&ours.digest)?,
+        emergency: EMERGENCY.map(str::to_owned).to_vec(),
         limits: SipLimits::default(),
     };
     let kept = read(&config.bindings()).await;

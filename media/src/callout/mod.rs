@@ -9,7 +9,7 @@ mod person;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
@@ -61,7 +61,6 @@ pub struct Callouts {
     sip: Sip,
     ports: Ports,
     lines: Arc<Semaphore>,
-    live: Arc<Mutex<BTreeMap<EffectKey, CancellationToken>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -78,27 +77,28 @@ impl Callouts {
     ) -> Result<Self, PortsError> {
         let ports = Ports::new(rtp, ports)?;
         let lines = Arc::new(Semaphore::new(LINES));
-        Ok(Self { sip, ports, lines, live: Arc::default(), tasks: tasks.clone(), stop })
+        Ok(Self { sip, ports, lines, tasks: tasks.clone(), stop })
     }
 
     /// Rings. `done` hears once how it ended; it is dropped unheard only when the
     /// node stops, and the call is *unknown* then.
-    pub fn ring(&self, order: CalloutOrder, done: oneshot::Sender<Rung>) {
-        let cease = self.stop.child_token();
-        self.live().insert(order.key.clone(), cease.clone());
+    /// `cease` stops it, wherever it stands; the report says that it was told to.
+    pub fn ring(&self, order: CalloutOrder, cease: CancellationToken, done: oneshot::Sender<Rung>) {
         let callouts = self.clone();
         self.tasks.spawn(async move {
-            let key = order.key.clone();
-            let ended = callouts.carry(order, cease).await;
-            callouts.live().remove(&key);
-            if callouts.stop.is_cancelled() {
-                return;
-            }
+            let ended = tokio::select! {
+                biased;
+                () = callouts.stop.cancelled() => return,
+                ended = callouts.carry(order, cease) => ended,
+            };
             let _nobody_waits = done.send(ended);
         });
     }
 
     async fn carry(&self, order: CalloutOrder, cease: CancellationToken) -> Rung {
+        if Instant::now() > order.window_ends {
+            return Rung::NotBegun;
+        }
         let line = tokio::select! {
             biased;
             () = cease.cancelled() => return Rung::Ended(Outcome::Ceased),
@@ -106,16 +106,5 @@ impl Callouts {
         };
         let Ok(Ok(_line)) = line else { return Rung::NotBegun };
         Rung::Ended(person::call(&self.sip, &self.ports, &self.tasks, order, cease).await)
-    }
-
-    /// Stops ringing or speaking; the report says that it was told to.
-    pub fn cease(&self, key: &EffectKey) {
-        if let Some(cease) = self.live().get(key) {
-            cease.cancel();
-        }
-    }
-
-    fn live(&self) -> MutexGuard<'_, BTreeMap<EffectKey, CancellationToken>> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

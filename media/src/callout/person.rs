@@ -87,6 +87,8 @@ struct Person {
     /// Dropped, both fall silent.
     sounding: Option<(Player, Sounding)>,
     keys: Collector,
+    /// The far side has sent a key as an event (RFC 4733).
+    tells_events: bool,
     heard: mpsc::Receiver<Heard>,
     player_says: mpsc::Sender<Heard>,
     tasks: TaskTracker,
@@ -115,6 +117,7 @@ impl Person {
             answer: None,
             sounding: None,
             keys: Collector::default(),
+            tells_events: false,
             heard,
             player_says,
             tasks,
@@ -178,9 +181,11 @@ impl Person {
 
     fn key(&mut self, heard: Option<Heard>) -> Option<Input> {
         match heard? {
-            // Events and tones are one by now; INFO may tell the same.
-            Heard::Digit { digit, .. } => {
-                self.keys.hear(self.now_ms(), digit, Way::Event, 0).map(Input::Key)
+            // Who has told a key as an event needs no tones, which speech may feign.
+            Heard::Digit { way: Way::Tone, .. } if self.tells_events => None,
+            Heard::Digit { digit, way, .. } => {
+                self.tells_events |= way == Way::Event;
+                self.keys.hear(self.now_ms(), digit, way, 0).map(Input::Key)
             }
             Heard::Began { .. } | Heard::Receiving { .. } => None,
         }

@@ -24,7 +24,7 @@ use super::legs::Legs;
 use super::news::News;
 use super::{Declined, Ears, HEARD, Router, has_room};
 use crate::sip::{Call, CallError, Changes, Incoming, Outgoing, Sip};
-use crate::voice::relay::{self, Heard, Lane, Relay};
+use crate::voice::relay::{self, Heard, Lane, Relay, SideStats};
 
 /// How long SIP may take to say whether a call is on its way.
 const PLACED_WITHIN: Duration = Duration::from_secs(5);
@@ -32,6 +32,8 @@ const PLACED_WITHIN: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A leg waits twenty seconds for its owner to answer a change.
 const CHANGE_MS: u64 = 15_000;
+/// A line outside on which both sides say nothing for so long is dead.
+const QUIET: Duration = Duration::from_secs(30);
 /// How long the task sleeps when nothing is due.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -67,7 +69,6 @@ pub(super) struct Task {
     ended: mpsc::Receiver<Option<PersonId>>,
     ended_by: Option<PersonId>,
     keys: BTreeMap<Side, Collector>,
-    quiet: [bool; 2],
     shown: Shown,
 }
 
@@ -123,7 +124,6 @@ impl Task {
             ended,
             ended_by: None,
             keys: BTreeMap::new(),
-            quiet: [false; 2],
             shown: Shown::Ringing,
         })
     }
@@ -205,10 +205,14 @@ impl Task {
                 self.pressed(of(*side), *digit, *way, 0);
                 None
             }
-            Heard::Quiet { side, .. } => {
-                self.quiet[usize::from(of(*side) == Side::B)] = true;
-                // Inside the site a call outlives a switch that restarts.
-                (self.outside && self.quiet == [true; 2]).then_some(Input::MediaLost)
+            Heard::Quiet { .. } => {
+                let stats = self.lane.stats();
+                let gone = |side: SideStats| side.heard_ago.is_some_and(|ago| ago >= QUIET);
+                let both = gone(stats.a) && gone(stats.b);
+                // Inside the site a call outlives a switch that restarts, and nobody
+                // need speak while the call is held.
+                let lost = self.outside && both && self.shown == Shown::Talking;
+                lost.then_some(Input::MediaLost)
             }
         }
     }
@@ -306,7 +310,6 @@ impl Task {
     }
 
     fn aim(&mut self, side: Side, aim: Option<call::Aim>) {
-        self.quiet = [false; 2];
         let aim = aim.map(|aim| {
             let also_from: Option<IpAddr> = self.legs.address(aim.leg);
             let call::Aim { rtp, rtcp, hears, formats, .. } = aim;

@@ -55,7 +55,7 @@ impl Legs {
     pub(super) fn address(&self, leg: Leg) -> Option<IpAddr> {
         match leg {
             Leg::Caller => Some(self.caller_at),
-            Leg::Callee(_) => self.get(leg)?.note().map(|note| note.address.ip()),
+            Leg::Callee(_) => self.get(leg).map(Call::peer),
         }
     }
 

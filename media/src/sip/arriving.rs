@@ -26,6 +26,9 @@ use super::wire::kept;
 /// When to try again what there was no room for, in seconds.
 const RETRY_AFTER_S: u32 = 5;
 
+/// Legs beyond the limit that calls to emergency numbers may take.
+const EMERGENCIES: usize = 64;
+
 impl Hub {
     /// An INVITE outside a dialog. `None`: it is answered by its leg.
     pub(super) fn incoming(
@@ -72,13 +75,15 @@ impl Hub {
         let to = asked_well(request)?;
         let limits = self.parts.config.limits.clone();
         let busy = || Answer::new(503, "Service Unavailable").with("Retry-After", RETRY_AFTER_S);
-        if self.legs.of_number(&from) >= limits.calls_per_number {
+        let emergency = self.parts.config.emergency.contains(&to);
+        let most = limits.calls + if emergency { EMERGENCIES } else { 0 };
+        if self.legs.of_number(&from) >= limits.calls_per_number && !emergency {
             self.tally.calls_in_too_many.one();
             let words = "该号码同时呼出的通话已达上限 / this number makes too many calls at once";
             return Err(Answer::new(486, "Busy Here").warn(words));
         }
         let arrivals = self.parts.arrivals.clone();
-        let place = arrivals.try_reserve().ok().filter(|_| self.legs.under_way() < limits.calls);
+        let place = arrivals.try_reserve().ok().filter(|_| self.legs.under_way() < most);
         let orders = self.parts.orders.upgrade();
         let (Some(place), Some(orders)) = (place, orders) else {
             self.tally.calls_in_too_many.one();
@@ -110,7 +115,7 @@ impl Hub {
             offer: String::from_utf8_lossy(&request.body).into_owned(),
             source: source.address,
             max_forwards: forwards(request).saturating_sub(1),
-            call: Call { id, events, orders, note, answered },
+            call: Call { id, events, orders, note, answered, peer: source.address.ip() },
         });
         Ok(())
     }

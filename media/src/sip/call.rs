@@ -3,7 +3,7 @@
 //! or refused.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -203,6 +203,7 @@ pub struct Call {
     pub(super) events: mpsc::Receiver<CallEvent>,
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) note: Option<DialogNote>,
+    pub(super) peer: IpAddr,
     /// Whether the note stands for a dialog that a BYE may end.
     pub(super) answered: AtomicBool,
 }
@@ -281,6 +282,11 @@ impl Call {
             }
         };
         let _late_is_done_without_us = tokio::time::timeout(HANG_UP, ended).await;
+    }
+
+    /// Where its signalling goes to.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
     }
 
     /// What is needed to end this call after a restart; there from

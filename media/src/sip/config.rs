@@ -17,6 +17,8 @@ pub struct SipConfig {
     pub realm: String,
     /// What telephones are challenged with; some give up at anything but MD5.
     pub algorithms: Vec<Algorithm>,
+    /// Numbers for which somebody in need is never told that there are too many.
+    pub emergency: Vec<String>,
     pub limits: SipLimits,
 }
 

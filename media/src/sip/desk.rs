@@ -164,7 +164,12 @@ impl Desk {
         if self.guesses.has(now_ms, &shared) {
             return shared;
         }
-        let number = number_of(request).and_then(|number| self.aor(&number));
+        // Whoever registers speaks of To, whoever calls of From.
+        let number = match request.method {
+            Method::Register => number_of(request),
+            _ => number_in(request, Name::From),
+        };
+        let number = number.and_then(|number| self.aor(&number));
         let at_home = number.filter(|aor| {
             let bindings = self.registrar.reach(now_ms, aor);
             bindings.iter().any(|b| b.source.address.ip() == source.ip())
@@ -269,8 +274,12 @@ impl Desk {
 
 /// The number a request speaks for: that of its To.
 fn number_of(request: &Request) -> Option<String> {
-    let to = Address::read(request.head.first(Name::To)?)?;
-    Uri::read(&to.uri)?.number().map(str::to_owned)
+    number_in(request, Name::To)
+}
+
+fn number_in(request: &Request, field: Name) -> Option<String> {
+    let address = Address::read(request.head.first(field)?)?;
+    Uri::read(&address.uri)?.number().map(str::to_owned)
 }
 
 fn read_register(

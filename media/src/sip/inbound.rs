@@ -24,7 +24,7 @@ impl Hub {
             Input::Message { message, source, last } => {
                 match message {
                     Message::Request(request) => self.request(source, &request),
-                    Message::Response(response) => self.response(&response),
+                    Message::Response(response) => self.response(source, &response),
                 }
                 if let Some(flow) = source.flow.filter(|_| last) {
                     self.closed(flow);
@@ -51,7 +51,9 @@ impl Hub {
         }
     }
 
-    fn response(&mut self, response: &Response) {
+    /// Branches can be guessed from one another; a Call-ID of ours cannot, and it
+    /// is believed from where its request went only.
+    fn response(&mut self, source: Source, response: &Response) {
         let tally = self.tally.clone();
         match response.code / 100 {
             1 => tally.responses_1xx.one(),
@@ -64,6 +66,10 @@ impl Hub {
         let now_ms = self.parts.clock.now_ms();
         let id = self.id_of(&response.branch);
         if let Some(call) = id.filter(|id| self.legs.get_mut(*id).is_some()) {
+            if !self.legs.answers(call, response, source) {
+                self.tally.calls_strangers.one();
+                return tally.responses_stray.one();
+            }
             return self.with_leg(call, |line| line.response(now_ms, response));
         }
         if let Some(text) = id.and_then(|id| self.texts.get_mut(&id)) {

@@ -10,7 +10,7 @@ use weir_signaling::registrar::Source;
 use super::answered::Key;
 use super::call::CallEvent;
 use super::line::Line;
-use super::message::Request;
+use super::message::{Request, Response};
 use super::wire::Hop;
 
 /// A leg as the hub holds it.
@@ -86,6 +86,15 @@ impl Legs {
         let (due_ms, counted, peer) = (u64::MAX, true, peer.to_canonical());
         let live = Live { line, hop, peer, events, told, caller, call_id, tag, due_ms, counted };
         self.live.insert(id, live);
+    }
+
+    /// Whether a response can be the far side's.
+    pub(super) fn answers(&self, id: u64, response: &Response, source: Source) -> bool {
+        self.live.get(&id).is_some_and(|live| {
+            let flow = source.flow.is_some_and(|flow| live.hop == Hop::Tcp(flow));
+            let there = source.address.ip().to_canonical() == live.peer;
+            live.call_id == response.call_id && (there || flow)
+        })
     }
 
     pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Live> {

@@ -103,7 +103,7 @@ impl Hub {
         self.tally.calls_started.one();
         self.carry_out(id, out);
         let answered = AtomicBool::new(false);
-        Ok(Call { id, events, orders, note: None, answered })
+        Ok(Call { id, events, orders, note: None, answered, peer: way.address.ip() })
     }
 
     /// Where a number is called: those of its contacts that can be reached, the

@@ -80,6 +80,10 @@ impl Dialog {
                 self.tell(CallEvent::Declined { code: 488 });
             } else {
                 let (refresh, tries, raised) = (false, 0, false);
+                // Every change is answered once, also one that another replaces.
+                if self.wanted.take().is_some_and(|before| !before.refresh) {
+                    self.tell(CallEvent::Declined { code: 491 });
+                }
                 self.wanted = Some(Wanted { sdp, refresh, at_ms: now_ms, tries, raised });
                 self.go_on(now_ms);
             }
@@ -176,6 +180,8 @@ impl Dialog {
         if self.wanted.is_none() {
             let (tries, raised) = (wanted.tries + 1, wanted.raised || raised);
             self.wanted = Some(Wanted { at_ms, tries, raised, ..wanted });
+        } else if !wanted.refresh {
+            self.tell(CallEvent::Declined { code: 491 });
         }
     }
 

@@ -18,6 +18,8 @@ pub(super) struct Texting {
     pub(super) hop: Hop,
     bytes: Vec<u8>,
     branch: String,
+    /// Unguessable, unlike the branch.
+    call_id: String,
     next_ms: u64,
     gap_ms: u64,
     until_ms: u64,
@@ -50,7 +52,16 @@ impl Texting {
             Hop::Tcp(_) => u64::MAX,
         };
         let until_ms = now_ms.saturating_add(PATIENCE_MS);
-        Self { hop, bytes, branch, next_ms, gap_ms: T1_MS, until_ms, told: Some(told) }
+        Self {
+            hop,
+            bytes,
+            branch,
+            call_id: script.call_id,
+            next_ms,
+            gap_ms: T1_MS,
+            until_ms,
+            told: Some(told),
+        }
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
@@ -76,7 +87,7 @@ impl Texting {
     }
 
     pub(super) fn response(&mut self, now_ms: u64, response: &Response) {
-        if response.branch != self.branch {
+        if response.branch != self.branch || response.call_id != self.call_id {
             return;
         }
         match response.code {

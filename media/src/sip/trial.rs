@@ -67,6 +67,7 @@ fn judged(request: &Request) -> Answer {
         listen,
         realm: "weir".into(),
         algorithms: crate::sip::Algorithm::ALL.to_vec(),
+        emergency: Vec::new(),
         limits: SipLimits::default(),
     };
     let Ok(mut desk) = Desk::new(&config) else { return Answer::new(500, "No Desk") };

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use weir_signaling::digits::Way;
 use weir_signaling::sdp::Kind;
 
 use super::ear::{Ear, kind_of};
@@ -63,7 +64,7 @@ pub enum Heard {
     /// A report of the receiver proves that sound arrives.
     Receiving { call: u64 },
     /// A key was pressed on the device.
-    Digit { call: u64, digit: char },
+    Digit { call: u64, digit: char, way: Way },
 }
 
 /// For metrics; shared by all players of a node.
@@ -216,7 +217,7 @@ impl Channel {
 
 impl Channel {
     /// The keys in what the device has sent since the last time.
-    fn keys(&mut self, mut told: impl FnMut(char)) {
+    fn keys(&mut self, mut told: impl FnMut(char, Way)) {
         let Some(Listening { formats, ear }) = &mut self.ear else { return };
         let mut buffer = [0; 1_500];
         for _ in 0..SOUNDS_MAX {
@@ -231,7 +232,7 @@ impl Channel {
             let packet = buffer.get(..len).and_then(rtp::parse);
             let heard = packet.and_then(|p| Some((p, kind_of(formats, p.payload_type)?)));
             if let Some((packet, kind)) = heard {
-                ear.hear(&packet, kind, |digit, _| told(digit));
+                ear.hear(&packet, kind, &mut told);
             }
         }
     }
@@ -332,8 +333,8 @@ impl Desk {
             if channel.listen() {
                 let _ = self.heard.try_send(Heard::Receiving { call });
             }
-            channel.keys(|digit| {
-                let _ = self.heard.try_send(Heard::Digit { call, digit });
+            channel.keys(|digit, way| {
+                let _ = self.heard.try_send(Heard::Digit { call, digit, way });
             });
         }
         self.step = self.step.wrapping_add(1);

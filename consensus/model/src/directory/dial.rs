@@ -9,7 +9,7 @@ use super::{Directory, ExtensionKind, Person};
 use crate::id::{Extension, SiteId, ZoneId};
 
 /// Numbers that everybody knows in need: general, police, fire, ambulance.
-const EMERGENCY: [&str; 4] = ["112", "110", "119", "120"];
+pub const EMERGENCY: [&str; 4] = ["112", "110", "119", "120"];
 /// The duty room's ring group, behind the site's prefix.
 const DUTY_ROOM: &str = "000";
 /// The duty officer's desk, behind the site's prefix.

@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 pub use audio::{AudioFile, Lang, Recording};
 pub use camera::Camera;
 pub use change::{Change, ChangeSet};
-pub use dial::Dialled;
+pub use dial::{Dialled, EMERGENCY};
 pub use extension::{ExtensionKind, ExtensionRecord};
 pub use fault::{Fault, FaultCode, Problem};
 pub use lookup::Endpoint;
@@ -54,7 +54,7 @@ pub use render::ChangeLine;
 pub use rights::{Action, Denied};
 pub use roster::{Member, Roster};
 pub use site::{LinkKind, Site, SiteClass, SiteLink};
-pub use source::{Source, ack_prompt};
+pub use source::{Source, ack_prompt, call_back};
 pub use word::Word;
 pub use zone::{AutoAnswer, Codec, Speaker, SpeakerProfile, Zone, ZoneName, ZoneNameError};
 

@@ -40,6 +40,11 @@ pub fn ack_prompt(ack: u8) -> Sound {
     Sound::Text(format!("收到请按{ack}。Press {ack} to confirm."))
 }
 
+/// What a person hears whose announcement is missing: a siren would tell nothing.
+pub fn call_back() -> Sound {
+    Sound::Text("防汛紧急通知，请立即联系值班室。Flood emergency: call the duty room now.".into())
+}
+
 impl Directory {
     /// Where a sound comes from; `None` when it is not there or is a template.
     pub fn source(&self, sound: &Sound) -> Option<Source> {
@@ -61,9 +66,10 @@ impl Directory {
         let steps = self.plans.values().flat_map(|plan| &plan.steps);
         let said = steps.clone().filter_map(|step| step.kind.sound().cloned());
         let prompts = steps.filter_map(|step| match &step.kind {
-            StepKind::CallRoster(call) => Some(ack_prompt(call.ack)),
+            StepKind::CallRoster(call) => Some([ack_prompt(call.ack), call_back()]),
             _ => None,
         });
+        let prompts = prompts.flatten();
         let sources = files.chain(said).chain(prompts).filter_map(|sound| self.source(&sound));
         sources.map(|source| (source.hash(), source)).collect()
     }

@@ -282,7 +282,7 @@ impl Home {
             return target.attempts < super::ATTEMPTS_MAX;
         }
         if let Some(StepKind::Message(_)) = step.kind {
-            return run.is_alive();
+            return run.is_alive() && self.minds_unknown();
         }
         let page = matches!(step.kind, Some(StepKind::PaPlay(_)));
         let evacuation = page && run.level == Level::Red && run.is_alive();

@@ -443,7 +443,7 @@ impl Home {
     }
 
     #[cfg_attr(not(feature = "planted"), expect(clippy::unused_self, reason = "for planted bugs"))]
-    fn minds_unknown(&self) -> bool {
+    pub(super) fn minds_unknown(&self) -> bool {
         #[cfg(feature = "planted")]
         if self.planted.unknown_retried {
             return false;

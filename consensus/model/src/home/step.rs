@@ -166,9 +166,15 @@ impl StepRun {
             Some(false) => {
                 worst.filter(|worst| *worst < StepState::Done).unwrap_or(StepState::Failed)
             }
+            // Nobody on a list is somebody not told.
+            None if self.is_for_people() => worst.unwrap_or(StepState::Failed),
             None => worst.unwrap_or(StepState::Skipped),
         };
         Some((state, since))
+    }
+
+    fn is_for_people(&self) -> bool {
+        matches!(self.kind, Some(StepKind::CallRoster(_) | StepKind::Message(_)))
     }
 
     /// Late evidence may settle what stood as unknown.

@@ -113,7 +113,13 @@ impl Ringing {
             Input::Stop => return self.stop(shared, Some(503), Why::NodeStopped),
             Input::Begin | Input::Tick => {}
         }
-        if !self.is_idle() && shared.now_ms >= self.group_ends_ms {
+        let over = !self.is_idle() && shared.now_ms >= self.group_ends_ms;
+        let next = shared.route.groups.get(self.next_group).cloned();
+        if let (true, true, Some(next)) = (over, shared.route.emergency, next) {
+            // Who is rung already may be on the way to the telephone.
+            self.next_group += 1;
+            self.ring(shared, next);
+        } else if over {
             self.best = Some(better(self.best, Failure::Silent));
             self.placing.clear();
             self.dismiss(shared);
@@ -182,6 +188,7 @@ impl Ringing {
             self.placing.insert(place, dial.number.clone());
             shared.placing.insert(place);
             let offer = self.offer.clone();
+            let ring_ms = if shared.route.emergency { left_ms } else { ring_ms };
             shared.push(Output::Place { place, dial: dial.clone(), offer, ring_ms });
             rung.push(dial);
         }
@@ -275,6 +282,8 @@ impl Ringing {
 
     fn unhear(&mut self, shared: &mut Shared) {
         self.early = None;
+        // What it hears next is silence, unless it is told of ringing anew.
+        self.caller_knows = shared.route.emergency;
         shared.no_aims();
     }
 

@@ -88,6 +88,7 @@ async fn a_page_over_real_sip_calls_plays_and_hangs_up() {
         listen,
         realm: "weir".into(),
         algorithms: crate::sip::Algorithm::ALL.to_vec(),
+        emergency: Vec::new(),
         limits: SipLimits::default(),
     };
     let kept = vec![registered(address)];

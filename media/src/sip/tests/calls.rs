@@ -369,3 +369,29 @@ async fn forty_speakers_are_called_at_once_and_none_waits_for_another() {
     house.until("over", || house.sip.counters().calls_now == 0).await;
     house.close().await;
 }
+
+/// Who has seen one INVITE knows what branches look like. That answers no call: a
+/// pick-up counts from where the INVITE went, under its own Call-ID, only.
+#[tokio::test]
+async fn a_forged_answer_connects_and_refuses_nobody() {
+    let house = House::open(&["5403"]).await;
+    let mut speaker = house.speaker("5403").await;
+    let mut call = house.sip.call(page("5403")).await.unwrap();
+    let invite = speaker.expect("INVITE").await;
+    let mut stranger = Device::udp_from("127.0.0.9:0", house.sip.local(), "5403").await;
+    for status in ["200 OK", "486 Busy Here"] {
+        stranger.answer(&invite, status, "forged", SDP).await;
+        // From the right place, with all but the Call-ID.
+        let mine = field(&invite, "Call-ID");
+        let other = invite.replace(&mine, "guessed");
+        speaker.answer(&other, status, "forged", SDP).await;
+    }
+    speaker.answer(&invite, "180 Ringing", "spk", "").await;
+    let ringing = CallEvent::Ringing { code: 180, sdp: String::new() };
+    assert_eq!(next(&mut call).await, Some(ringing));
+    speaker.answer(&invite, "200 OK", "spk", SDP).await;
+    assert!(speaker.expect("ACK").await.contains(";tag=spk"));
+    answered(&mut call).await;
+    assert_eq!(house.sip.counters().responses_stray, 4);
+    house.close().await;
+}

@@ -60,8 +60,13 @@ impl House {
     ) -> Self {
         let (told, accounts) = watch::channel(accounts(numbers));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let config =
-            SipConfig { listen, realm: REALM.into(), algorithms: Algorithm::ALL.to_vec(), limits };
+        let config = SipConfig {
+            listen,
+            realm: REALM.into(),
+            algorithms: Algorithm::ALL.to_vec(),
+            emergency: Vec::new(),
+            limits,
+        };
         let (arriving, arrivals) = mpsc::channel(512);
         let sip = Sip::start(config, accounts, kept, arriving, &tasks, stop.clone()).await.unwrap();
         Self { sip, accounts: told, arrivals, tasks, stop }

@@ -155,8 +155,13 @@ async fn a_password_changed_while_the_node_was_down_throws_the_old_one_out() {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (arrivals, _calls) = mpsc::channel(1);
         let (listen, limits) = ("127.0.0.1:0".parse().unwrap(), SipLimits::default());
-        let config =
-            SipConfig { listen, realm: REALM.into(), algorithms: Algorithm::ALL.to_vec(), limits };
+        let config = SipConfig {
+            listen,
+            realm: REALM.into(),
+            algorithms: Algorithm::ALL.to_vec(),
+            emergency: Vec::new(),
+            limits,
+        };
         let sip = Sip::start(config, books, kept, arrivals, &tasks, stop.clone()).await.unwrap();
         assert_eq!(sip.registered("5001"), stays, "mark {mark}");
         assert!(sip.registered("5002"));

@@ -296,7 +296,7 @@ async fn keys_pressed_during_an_announcement_are_heard_once_each() {
     }
     let mut keys = String::new();
     while keys.len() < 2 {
-        if let Some(Heard::Digit { call: 1, digit }) =
+        if let Some(Heard::Digit { call: 1, digit, .. }) =
             timeout(PATIENCE, bench.heard.recv()).await.unwrap()
         {
             keys.push(digit);

@@ -28,6 +28,10 @@ impl Watch {
     }
 
     pub(super) fn input(&mut self, input: &Input) {
+        // Who is placed after the end is for the driver to drop.
+        if self.over {
+            return;
+        }
         match input {
             Input::Placed { legs, .. } => self.open.extend(legs),
             Input::Heard { leg, event } => match event {

@@ -1,7 +1,6 @@
 //! Real sockets in simulated time: telephones send, a tick is due, telephones
 //! listen. Nothing waits, but where a story is about the thread itself.
 
-mod cost;
 mod limits;
 mod rooms;
 mod running;
