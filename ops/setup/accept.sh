@@ -16,8 +16,9 @@ calls) filter='test(/^calls::/)' kills=5 long_calls=1 ;;
 esac
 
 bash ops/setup/setup.sh test
-# By itself, without the stories: these name the simulation, whose planted bugs no
-# release may hold.
+# What is judged is a release. Who judges is not: the stories name the simulation,
+# whose planted bugs no release may hold.
 cargo build -p weir -p weir-fakes --locked --release
-WEIR_KILLS=$kills WEIR_LONG_CALLS=${long_calls:-} cargo nextest run -p weir-tests --locked --cargo-profile release \
-    --no-capture -E "$filter"
+export WEIR_PROGRAMS=$PWD/target/release
+WEIR_KILLS=$kills WEIR_LONG_CALLS=${long_calls:-} cargo nextest run -p weir-tests --locked \
+    --cargo-profile weir --no-capture -E "$filter"

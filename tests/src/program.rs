@@ -45,10 +45,12 @@ impl Finished {
 /// # Errors
 /// When it was not built.
 pub fn weir_binary() -> Result<PathBuf> {
-    // target/<profile>/deps/stories-… → target/<profile>/weir
+    // target/<profile>/deps/stories-… → target/<profile>/weir, unless another
+    // profile's programs are to be judged.
+    let named = std::env::var_os("WEIR_PROGRAMS").map(PathBuf::from);
     let test = std::env::current_exe().context("who am I?")?;
     let profile = test.parent().and_then(|deps| deps.parent()).context("no target folder")?;
-    let weir = profile.join("weir");
+    let weir = named.as_deref().unwrap_or(profile).join("weir");
     ensure!(
         weir.is_file(),
         "没有 weir 程序，请执行 make test / there is no weir binary at {}; run make test",
