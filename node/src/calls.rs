@@ -115,7 +115,7 @@ fn direct(number: &Extension) -> Dial {
 }
 
 /// Writes down what calls leave; a call never waits for the journal. What finds
-/// no room there is counted by the exchange's own log.
+/// no room there is in the log.
 pub(crate) async fn record(mut news: mpsc::Receiver<News>, site: Site<RocksDisk>) {
     while let Some(one) = news.recv().await {
         let call = one.call;

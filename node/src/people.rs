@@ -19,7 +19,7 @@ use weir_media::sip::{MessageError, Sip};
 use weir_media::transcode::silence_of;
 use weir_model::directory::{Codec, Contact, Directory, Person, Sound, ack_prompt, call_back};
 use weir_model::fact::{EffectKey, EffectResult, Proof, Target};
-use weir_model::home::{EffectAction, EffectOrder};
+use weir_model::home::{EffectAction, EffectOrder, dedupe};
 use weir_model::id::{Extension, SiteId};
 
 use crate::sms::{Gateway, Sent};
@@ -27,8 +27,9 @@ use crate::sounds::Sounds;
 
 /// Between the announcement and what says which key to press.
 const BREATH_MS: u32 = 600;
-/// Most ways that are tried to reach one person.
-const WAYS_MAX: usize = 8;
+/// Most ways that are tried to reach one person: each may ring two minutes, and
+/// the site takes an attempt for lost after ten.
+const WAYS_MAX: usize = 4;
 /// A telephone takes a text or says why not within this time.
 const TEXT: Duration = Duration::from_secs(36);
 
@@ -108,7 +109,9 @@ impl People {
         let to = directory.people.get(person).and_then(Person::messaged);
         let Some(Contact::Phone(_)) = to else { return };
         let Some(gateway) = self.gateway.clone() else { return };
-        let (dedupe, first) = (dedupe_of(key), key.attempt == 1);
+        // Which of the two a later attempt was sent under, its key does not tell.
+        let first = key.attempt == 1;
+        let dedupe = dedupe(key, !first);
         self.tasks.spawn(async move {
             // Without an answer the site goes on by itself.
             match timeout(within, gateway.ask(&dedupe)).await {
@@ -161,7 +164,8 @@ impl People {
             match rung {
                 // Nothing was sent: what was learned before stands.
                 Rung::Ended(Outcome::Unreachable) => {}
-                Rung::NotBegun if last.0 != EffectResult::NotBegun => {
+                // Too late for another way; whoever was rung before was rung.
+                Rung::NotBegun => {
                     let rang = matches!(last.0, EffectResult::Failed { .. });
                     return Some(if rang { last } else { judged(rung) });
                 }
@@ -169,8 +173,7 @@ impl People {
                 Rung::Ended(Outcome::NoAnswer | Outcome::Busy | Outcome::Refused { .. }) => {
                     last = judged(rung);
                 }
-                Rung::NotBegun
-                | Rung::Ended(
+                Rung::Ended(
                     Outcome::Acknowledged { .. }
                     | Outcome::NotAcknowledged
                     | Outcome::WrongKey
@@ -330,15 +333,6 @@ fn sent(sent: Sent) -> (EffectResult, Proof) {
         Sent::NeverCame => {
             (EffectResult::Unreachable { why: "the gateway never had it".into() }, nothing)
         }
-    }
-}
-
-/// By which a gateway knows an attempt and no other.
-fn dedupe_of(key: &EffectKey) -> String {
-    let EffectKey { activation, step, target, attempt } = key;
-    match attempt {
-        1 => format!("{activation}/{step}/{target}"),
-        _ => format!("{activation}/{step}/{target}/{attempt}"),
     }
 }
 

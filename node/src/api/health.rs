@@ -138,6 +138,7 @@ fn media(telephony: &Telephony) -> MediaReading {
             ("unreadable", sip.dropped_unreadable),
             ("rate", sip.dropped_rate),
             ("queue", sip.dropped_queue),
+            ("stranger", sip.calls_strangers),
         ],
         calls: vec![
             ("started", sip.calls_started),
@@ -145,6 +146,12 @@ fn media(telephony: &Telephony) -> MediaReading {
             ("refused", sip.calls_refused),
             ("silent", sip.calls_silent),
             ("ended_far", sip.calls_ended_far),
+            ("in", sip.calls_in),
+            ("in_answered", sip.calls_in_answered),
+            ("in_refused", sip.calls_in_refused),
+            ("in_cancelled", sip.calls_in_cancelled),
+            ("in_too_many", sip.calls_in_too_many),
+            ("unrecorded", telephony.exchange.unrecorded()),
         ],
         pages: vec![
             ("done", pages.pages_done),

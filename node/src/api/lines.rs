@@ -312,9 +312,13 @@ fn outcome(key: &EffectKey, result: &EffectResult, proof: Proof, names: &Names<'
     };
     let how = match result {
         EffectResult::Done => said("已执行", "carried out"),
-        EffectResult::Failed { why } => said(format!("失败（{why}）"), format!("failed ({why})")),
+        EffectResult::Failed { why } => {
+            let why = reason(why);
+            said(format!("失败（{}）", why.zh), format!("failed ({})", why.en))
+        }
         EffectResult::Unreachable { why } => {
-            said(format!("未送达（{why}）"), format!("unreachable ({why})"))
+            let why = reason(why);
+            said(format!("未送达（{}）", why.zh), format!("unreachable ({})", why.en))
         }
         EffectResult::Unknown { why } => {
             said(format!("结果未知（{why}），请核对现场"), format!("unknown ({why}), check there"))
@@ -323,15 +327,43 @@ fn outcome(key: &EffectKey, result: &EffectResult, proof: Proof, names: &Names<'
         EffectResult::NotBegun => said("未开始", "never begun"),
     };
     if let Target::Person(_) = key.target {
+        let unsaid = match proof.siren {
+            true => said(
+                "，但语音缺失，只请其联系值班室；请告知详情",
+                ", but the announcement was missing; tell them what it is about",
+            ),
+            false => said("", ""),
+        };
         return said(
-            format!("联系 {}（第 {nth} 次）{}{}", at.zh, how.zh, seen.zh),
-            format!("reaching {} (attempt {nth}): {}{}", at.en, how.en, seen.en),
+            format!("联系 {}（第 {nth} 次）{}{}{}", at.zh, how.zh, seen.zh, unsaid.zh),
+            format!("reaching {} (attempt {nth}): {}{}{}", at.en, how.en, seen.en, unsaid.en),
         );
     }
     said(
         format!("向 {} 的广播（第 {nth} 次）{}{}{}", at.zh, how.zh, seen.zh, instead.zh),
         format!("the page to {} (attempt {nth}): {}{}{}", at.en, how.en, seen.en, instead.en),
     )
+}
+
+/// Why a person was not reached, and what to do about it; other reasons speak for
+/// themselves.
+fn reason(why: &str) -> Said {
+    match why {
+        "busy" => said("占线", "busy"),
+        "no_answer" => said("无人接听", "no answer"),
+        "not_acknowledged" => said("接听后未按键确认", "answered and pressed no key"),
+        "wrong_key" => said("按键不对", "pressed other keys"),
+        "no_number" => said("没有号码，请在目录中补上", "no number; add one to the directory"),
+        "no_way" | "unreachable" => said(
+            "无可用线路，请检查话机注册与外线",
+            "no way there; check that telephone or trunk is registered",
+        ),
+        "no_gateway" => said(
+            "无短信网关，请在节点文件中加 [sms]",
+            "no SMS gateway; add [sms] to the node's file",
+        ),
+        other => said(other, other),
+    }
 }
 
 fn ending(how: &Ending) -> Said {

@@ -35,7 +35,7 @@ pub use fence::Fenced;
 pub use mirror::Mirror;
 pub use order::{EffectAction, EffectOrder, Event, Input, Output};
 pub use page::PAGE_PREFIX;
-pub use people::{CALL_AGAIN_MS, IN_FLIGHT_MAX, NO_NUMBER, message_pause_ms};
+pub use people::{CALL_AGAIN_MS, IN_FLIGHT_MAX, NO_NUMBER, dedupe, message_pause_ms};
 pub use picture::{
     ActivationPicture, AttemptPicture, AwaitingPicture, Picture, StepPicture, TargetPicture,
 };

@@ -463,7 +463,7 @@ impl Home {
 
 /// What the gateway knows a message by. Every attempt that the plan makes is the
 /// same message; one that a person asks for is meant to arrive beside it.
-fn dedupe(key: &EffectKey, asked: bool) -> String {
+pub fn dedupe(key: &EffectKey, asked: bool) -> String {
     let EffectKey { activation, step, target, attempt } = key;
     match asked {
         false => format!("{activation}/{step}/{target}"),
