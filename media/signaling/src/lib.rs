@@ -9,6 +9,7 @@ pub mod digest;
 pub mod digits;
 pub mod focus;
 pub mod paging;
+pub mod picture;
 pub mod registrar;
 pub mod sdp;
 pub mod wan;
