@@ -28,7 +28,8 @@ pub(crate) struct Config {
     pub(crate) site: SiteId,
     /// Everything the node keeps.
     pub(crate) data: PathBuf,
-    /// UDP address of the control connections; the classes above it follow.
+    /// UDP address of the control connections; bulk, voice and video take the
+    /// next three ports.
     pub(crate) listen: SocketAddr,
     /// What other nodes dial; `listen` if absent.
     #[serde(default)]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio_util::task::TaskTracker;
 use weir_consensus::net::QuicTransport;
 use weir_consensus::site::{ShipOpening, SiteRequest};
-use weir_link::{FrameStream, Handler, JoinAnswer, JoinRequest};
+use weir_link::{Class, FrameStream, Handler, JoinAnswer, JoinRequest};
 use weir_model::codec::Stored;
 use weir_model::id::NodeId;
 
@@ -64,6 +64,9 @@ impl Handler for Inbound {
             }
         })
     }
+
+    /// Nothing here hears them yet.
+    fn datagram(&self, _from: NodeId, _class: Class, _body: Bytes) {}
 
     fn join(&self, request: JoinRequest) -> BoxFuture<Result<JoinAnswer, String>> {
         let node = self.node.get().cloned();

@@ -8,16 +8,22 @@ use anyhow::{Context, Result};
 
 const FIRST: u16 = 15_000;
 const LAST: u16 = 31_000;
-/// UDP base, one above it for the bulk class, TCP for metrics, UDP and TCP for
-/// SIP, TCP for browsers.
-const RUN: u16 = 5;
+/// UDP for the link, one for each class of traffic.
+const LINK: u16 = 4;
+/// TCP.
+const METRICS: u16 = LINK;
+/// UDP and TCP.
+const SIP: u16 = METRICS + 1;
+/// TCP, for browsers.
+const HTTPS: u16 = SIP + 1;
+const RUN: u16 = HTTPS + 1;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
 /// Where one node listens.
 #[derive(Debug, Clone, Copy)]
 pub struct Ports {
-    /// UDP; the next one above it is the node's too.
+    /// UDP; the next three above it are the node's too.
     pub listen: SocketAddr,
     /// TCP.
     pub metrics: SocketAddr,
@@ -40,9 +46,9 @@ pub fn free() -> Result<Ports> {
             let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             return Ok(Ports {
                 listen: at(base),
-                metrics: at(base + 2),
-                sip: at(base + 3),
-                https: at(base + 4),
+                metrics: at(base + METRICS),
+                sip: at(base + SIP),
+                https: at(base + HTTPS),
             });
         }
     }
@@ -52,5 +58,6 @@ pub fn free() -> Result<Ports> {
 fn is_free(base: u16) -> bool {
     let udp = |port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     let tcp = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    udp(base) && udp(base + 1) && udp(base + 3) && (2..RUN).all(|more| tcp(base + more))
+    let link = (0..LINK).all(|more| udp(base + more));
+    link && udp(base + SIP) && (METRICS..RUN).all(|more| tcp(base + more))
 }

@@ -96,6 +96,9 @@ async fn begin(
     if body.len() > max {
         return Err(Unreachable::TooLong { len: body.len(), max }.into());
     }
+    if class.datagrams().is_some() {
+        return Err(Unreachable::NoStreams.into());
+    }
     if inner.draining.is_cancelled() {
         return Err(Unreachable::LinkClosed.into());
     }

@@ -101,6 +101,7 @@ impl Unreachable {
             Self::Lost => "消息交出之前连接已断开".into(),
             Self::PeerClosing => "对方正在关闭，没有接收该消息".into(),
             Self::TooLong { len, max } => format!("{len} 字节超过消息上限 {max}"),
+            Self::NoStreams => "语音和视频连接只传数据报；请使用控制或批量类别".into(),
             Self::LinkClosed => "本节点的连接已关闭".into(),
         }
     }

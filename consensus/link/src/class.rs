@@ -10,17 +10,59 @@ pub enum Class {
     Control,
     /// Snapshots, fact bodies, staged audio: large and patient.
     Bulk,
+    /// Sound of calls and conferences, as datagrams: worthless when late.
+    Voice,
+    /// Pictures, as datagrams.
+    Video,
+}
+
+/// How much of one connection's datagrams may wait on each side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Buffers {
+    pub(crate) send_bytes: usize,
+    pub(crate) receive_bytes: usize,
+    pub(crate) when_full: WhenFull,
+}
+
+/// What a sender meets when nothing more may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhenFull {
+    /// The oldest goes unsent.
+    DropOldest,
+    /// The newest is refused, so that its sender makes smaller pictures.
+    RefuseNewest,
 }
 
 impl Class {
     /// Every class, in the order of their ports.
-    pub const ALL: [Self; 2] = [Self::Control, Self::Bulk];
+    pub const ALL: [Self; 4] = [Self::Control, Self::Bulk, Self::Voice, Self::Video];
 
     /// How far its UDP port lies above the node's base port.
     pub const fn port_offset(self) -> u16 {
         match self {
             Self::Control => 0,
             Self::Bulk => 1,
+            Self::Voice => 2,
+            Self::Video => 3,
+        }
+    }
+
+    /// Whether it carries datagrams, and then no streams; `None`: streams alone.
+    pub(crate) const fn datagrams(self) -> Option<Buffers> {
+        let kib = 1024;
+        match self {
+            Self::Control | Self::Bulk => None,
+            // Sending: some hundred frames, a third of a second of eight calls.
+            Self::Voice => Some(Buffers {
+                send_bytes: 16 * kib,
+                receive_bytes: 64 * kib,
+                when_full: WhenFull::DropOldest,
+            }),
+            Self::Video => Some(Buffers {
+                send_bytes: 256 * kib,
+                receive_bytes: 256 * kib,
+                when_full: WhenFull::RefuseNewest,
+            }),
         }
     }
 
@@ -32,6 +74,8 @@ impl Class {
         match self {
             Self::Control => 0,
             Self::Bulk => 1,
+            Self::Voice => 2,
+            Self::Video => 3,
         }
     }
 

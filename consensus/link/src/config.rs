@@ -15,6 +15,8 @@ use crate::shaper::ShaperControl;
 /// Differentiated services code points (RFC 2474; RFC 4594 for their use).
 pub const DSCP_CS6: u8 = 48;
 pub const DSCP_CS1: u8 = 8;
+pub const DSCP_EF: u8 = 46;
+pub const DSCP_AF41: u8 = 34;
 
 /// How the connections of one class behave on terrestrial paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +40,8 @@ pub struct Satellite {
     /// Assumed round trip until one is measured.
     pub rtt: Duration,
     /// An exchange of some 150 bytes that keeps the connection and says that
-    /// the peer lives; `None` lets an idle connection end.
+    /// the peer lives; `None` lets an idle connection end. Not for
+    /// [`Class::Voice`] and [`Class::Video`], which end when nothing is said.
     pub keep_alive: Option<Duration>,
     pub idle_timeout: Duration,
     pub connect_timeout: Duration,
@@ -54,6 +57,14 @@ impl Satellite {
             connect_timeout: Duration::from_secs(5),
         }
     }
+}
+
+/// What holds for one connection, given its class and its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub(crate) keep_alive: Option<Duration>,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
 }
 
 /// Bounds on what one peer can make us hold.
@@ -101,6 +112,8 @@ pub struct LinkConfig {
     pub listen: SocketAddr,
     pub control: ClassSettings,
     pub bulk: ClassSettings,
+    pub voice: ClassSettings,
+    pub video: ClassSettings,
     /// Set where every path of this node leads over a satellite.
     pub satellite: Option<Satellite>,
     /// Emulates a slow or broken uplink, for demonstrations and drills.
@@ -125,6 +138,18 @@ impl LinkConfig {
                 idle_timeout: Duration::from_secs(30),
                 connect_timeout: Duration::from_secs(2),
             },
+            voice: ClassSettings {
+                dscp: DSCP_EF,
+                keep_alive: None,
+                idle_timeout: Duration::from_secs(30),
+                connect_timeout: Duration::from_secs(1),
+            },
+            video: ClassSettings {
+                dscp: DSCP_AF41,
+                keep_alive: None,
+                idle_timeout: Duration::from_secs(30),
+                connect_timeout: Duration::from_secs(2),
+            },
             satellite: None,
             shaper: None,
             limits: Limits::default(),
@@ -135,7 +160,25 @@ impl LinkConfig {
         match class {
             Class::Control => &self.control,
             Class::Bulk => &self.bulk,
+            Class::Voice => &self.voice,
+            Class::Video => &self.video,
         }
+    }
+
+    pub(crate) fn times(&self, class: Class, satellite: Option<&Satellite>) -> Times {
+        let ground = self.class(class);
+        let Some(path) = satellite else {
+            let ClassSettings { keep_alive, idle_timeout, connect_timeout, .. } = *ground;
+            return Times { keep_alive, idle_timeout, connect_timeout };
+        };
+        let connect_timeout = path.connect_timeout;
+        if class.datagrams().is_some() {
+            // Dialling costs more than a pause in a talk, silence costs nothing.
+            let idle_timeout = path.idle_timeout.max(ground.idle_timeout);
+            return Times { keep_alive: ground.keep_alive, idle_timeout, connect_timeout };
+        }
+        let (keep_alive, idle_timeout) = (path.keep_alive, path.idle_timeout);
+        Times { keep_alive, idle_timeout, connect_timeout }
     }
 }
 

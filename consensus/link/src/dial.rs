@@ -58,20 +58,23 @@ pub(crate) async fn connected(
     }
 }
 
-fn begin(inner: &Arc<Inner>, peer: &Arc<Peer>, class: Class) {
+/// From any thread: sound comes from one that tokio does not know.
+pub(crate) fn begin(inner: &Arc<Inner>, peer: &Arc<Peer>, class: Class) {
     let (inner, peer) = (inner.clone(), peer.clone());
-    let tasks = inner.tasks.clone();
-    tasks.spawn(async move {
+    let (tasks, runtime) = (inner.tasks.clone(), inner.runtime.clone());
+    let dialling = async move {
         let outcome = tokio::select! {
             outcome = dial(&inner, &peer, class) => outcome,
             () = inner.draining.cancelled() => Err(Unreachable::LinkClosed.into()),
         };
         if let Ok(live) = &outcome {
             tracing::debug!(peer = %peer.id, ?class, "connected");
-            inner.tasks.spawn(serve::accept_streams(inner.clone(), peer.id, live.clone()));
+            inner.tasks.spawn(serve::serve(inner.clone(), peer.id, class, live.clone()));
+            peer.end_other_lives(live.boot);
         }
         peer.lane(class).dial_ended(Instant::now(), outcome);
-    });
+    };
+    tasks.spawn_on(dialling, &runtime);
 }
 
 /// Each address in turn. A refusal ends the search: another address of the same
@@ -112,8 +115,7 @@ async fn dial_one(
     addr: SocketAddr,
 ) -> Result<Arc<Live>, CallError> {
     let satellite = peer.route().satellite.or_else(|| inner.config.satellite.clone());
-    let settings = inner.config.class(class);
-    let patience = satellite.as_ref().map_or(settings.connect_timeout, |path| path.connect_timeout);
+    let patience = inner.config.times(class, satellite.as_ref()).connect_timeout;
     let failed = |cause: String| CallError::from(Unreachable::Transport { to: addr, cause });
     let transport = transport(&inner.config, class, satellite.as_ref(), Side::Dialling)
         .map_err(|error| failed(error.to_string()))?;

@@ -29,8 +29,28 @@ pub enum Unreachable {
     PeerClosing,
     #[error("{len} bytes are more than the {max} a message may have")]
     TooLong { len: usize, max: usize },
+    #[error("voice and video carry datagrams only; use the control or bulk class")]
+    NoStreams,
     #[error("this node's link is closed")]
     LinkClosed,
+}
+
+/// Why a datagram surely was not sent. One that was sent may still be lost: nobody
+/// says so, and nobody sends it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DatagramError {
+    #[error("longer than the {max} bytes a datagram may have")]
+    TooLarge { max: usize },
+    /// A dial has begun unless the last one failed a moment ago.
+    #[error("not connected; dialling")]
+    NotConnected,
+    /// Video alone: what waits would be late already.
+    #[error("too much waits to be sent; send less")]
+    Full,
+    #[error("control and bulk carry no datagrams; use the voice or video class")]
+    WrongClass,
+    #[error("this node's link is closed")]
+    Closed,
 }
 
 /// Why a call or an opening brought no answer.

@@ -96,8 +96,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_hello_reads_back_as_it_was_said(cluster: [u8; 16], node: u64, boot: u64, bulk: bool) {
-            let class = if bulk { Class::Bulk } else { Class::Control };
+        fn a_hello_reads_back_as_it_was_said(
+            cluster: [u8; 16],
+            node: u64,
+            boot: u64,
+            class in prop::sample::select(Class::ALL.to_vec()),
+        ) {
             let (cluster, node) = (ClusterId(cluster), NodeId(node));
             let hello = Hello { class, cluster, node, boot };
             prop_assert_eq!(Hello::from_bytes(&hello.to_bytes()), Some(hello));

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use crate::config::Limits;
 use crate::error::CallError;
 use crate::error::Unreachable;
-use crate::status::Traffic;
+use crate::status::{DatagramCounts, DatagramTraffic, Traffic};
 
 /// Closed because a newer connection of the same peer took its place.
 const CLOSE_REPLACED: VarInt = VarInt::from_u32(0x5730);
@@ -106,6 +106,7 @@ struct State {
 pub(crate) struct Lane {
     state: Mutex<State>,
     pub(crate) changed: Notify,
+    pub(crate) datagrams: DatagramCounts,
 }
 
 /// What a caller who wants a connection should do.
@@ -184,6 +185,15 @@ impl Lane {
         self.changed.notify_waiters();
     }
 
+    /// See [`crate::peer::Peer::end_other_lives`].
+    pub(crate) fn end_other_lives(&self, boot: u64) {
+        let mut state = self.lock();
+        for old in state.connections.iter().filter(|live| live.boot != boot) {
+            old.connection.close(CLOSE_REPLACED, b"replaced");
+        }
+        state.forget_closed();
+    }
+
     /// Closes what both sides no longer choose and nobody uses.
     pub(crate) fn retire_spares(&self, now: Instant, after: Duration) {
         let mut state = self.lock();
@@ -235,6 +245,10 @@ impl Lane {
             sum += Traffic::of(&live.connection);
         }
         sum
+    }
+
+    pub(crate) fn datagrams(&self) -> DatagramTraffic {
+        self.datagrams.with(&self.traffic())
     }
 }
 

@@ -9,6 +9,7 @@ mod call;
 mod chinese;
 mod class;
 mod config;
+mod datagram;
 mod dial;
 mod error;
 mod folder;
@@ -41,9 +42,11 @@ mod tests;
 pub use ca::{Ca, CaError};
 pub use class::{Class, Urgency};
 pub use config::{
-    ClassSettings, DSCP_CS1, DSCP_CS6, FRAME_MAX_BYTES, Limits, LinkConfig, PeerAddress, Satellite,
+    ClassSettings, DSCP_AF41, DSCP_CS1, DSCP_CS6, DSCP_EF, FRAME_MAX_BYTES, Limits, LinkConfig,
+    PeerAddress, Satellite,
 };
-pub use error::{BindError, CallError, JoinError, StreamError, Unreachable};
+pub use datagram::DATAGRAM_MAX_BYTES;
+pub use error::{BindError, CallError, DatagramError, JoinError, StreamError, Unreachable};
 pub use folder::FolderError;
 pub use identity::{Identity, IdentityError, IdentityParts};
 pub use join::join;
@@ -51,6 +54,6 @@ pub use key::{KeyError, PublicKey, SecretKey, SignatureError, fingerprint, verif
 pub use link::{Handler, JoinAnswer, JoinRequest, Link};
 pub use refusal::{Admit, Denied, Refusal};
 pub use shaper::{DirectionCounts, DirectionParams, ShaperControl, ShaperCounts, ShaperParams};
-pub use status::{PeerStatus, Traffic};
+pub use status::{DatagramTraffic, PeerStatus, Traffic};
 pub use stream::{FrameReceiver, FrameSender, FrameStream};
 pub use token::{TOKEN_ADDRESSES_MAX, Token, TokenError};

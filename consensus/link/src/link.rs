@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use quinn::{Endpoint, VarInt};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -17,13 +18,13 @@ use weir_model::id::NodeId;
 
 use crate::class::{Class, Urgency};
 use crate::config::{FRAME_MAX_BYTES, LinkConfig, PeerAddress, Satellite};
-use crate::error::{BindError, CallError};
+use crate::error::{BindError, CallError, DatagramError};
 use crate::identity::Identity;
 use crate::peer::Peer;
 use crate::refusal::{Admit, Refusal};
 use crate::status::PeerStatus;
 use crate::stream::FrameStream;
-use crate::{bind, call, serve, tls};
+use crate::{bind, call, datagram, serve, tls};
 
 /// Closed in good order.
 pub(crate) const CLOSE_SHUTDOWN: VarInt = VarInt::from_u32(0x5732);
@@ -52,6 +53,11 @@ pub trait Handler: Send + Sync + 'static {
     /// A stream that a peer opened; it ends with the future.
     fn open(&self, from: NodeId, stream: FrameStream) -> BoxFuture<'static, ()>;
 
+    /// A datagram, in the order it came, one at a time for each connection. It
+    /// returns at once: the datagrams behind it wait, and soon the oldest of them
+    /// are dropped.
+    fn datagram(&self, from: NodeId, class: Class, body: Bytes);
+
     /// A newcomer. An `Err` is shown to the person who runs `weir join`.
     fn join(&self, request: JoinRequest) -> BoxFuture<'static, Result<JoinAnswer, String>>;
 }
@@ -70,6 +76,8 @@ pub(crate) struct Inner {
     pub(crate) server_tls: Arc<quinn::crypto::rustls::QuicServerConfig>,
     /// Everything this link runs, quinn's own tasks included.
     pub(crate) tasks: TaskTracker,
+    /// Where they run, for callers from elsewhere.
+    pub(crate) runtime: Handle,
     /// Calls being answered; closing waits for these.
     pub(crate) answers: TaskTracker,
     /// No new calls or streams are taken.
@@ -114,6 +122,7 @@ impl Link {
             boot: u64::from_ne_bytes(boot),
             server_tls,
             tasks,
+            runtime: Handle::current(),
             answers: TaskTracker::new(),
             draining: stop.child_token(),
             stop,
@@ -203,6 +212,29 @@ impl Link {
         call::open(&self.inner, to, class, urgency, first, timeout).await
     }
 
+    /// Sends up to [`crate::DATAGRAM_MAX_BYTES`] that may be lost, on
+    /// [`Class::Voice`] or [`Class::Video`]. Never waits, and may be called from
+    /// any thread. Without a connection one is dialled in the background.
+    ///
+    /// # Errors
+    /// When it surely was not sent.
+    pub fn datagram(&self, to: NodeId, class: Class, body: Bytes) -> Result<(), DatagramError> {
+        datagram::send(&self.inner, to, class, body)
+    }
+
+    /// Dials in the background unless a connection stands, so that the first
+    /// datagram finds one. Never waits; as with [`Self::datagram`], a peer that did
+    /// not answer a moment ago is left alone for a while.
+    pub fn prepare(&self, to: NodeId, class: Class) {
+        datagram::prepare(&self.inner, to, class);
+    }
+
+    /// Whether a connection of this class stands; one that was cut counts until
+    /// its idle time-out.
+    pub fn is_connected(&self, to: NodeId, class: Class) -> bool {
+        self.inner.peer(to).is_some_and(|peer| peer.lane(class).preferred().is_some())
+    }
+
     /// `None`: never named and never heard.
     pub fn peer(&self, node: NodeId) -> Option<PeerStatus> {
         self.inner.peer(node).map(|peer| peer.status(Instant::now()))
@@ -264,6 +296,12 @@ impl Link {
         }
     }
 
+    pub(crate) fn dials_failed(&self, to: NodeId, class: Class) -> (u64, Option<CallError>) {
+        self.inner
+            .peer(to)
+            .map_or((0, None), |peer| (peer.lane(class).failed(), peer.lane(class).last_failure()))
+    }
+
     pub(crate) fn tasks_left(&self) -> usize {
         self.inner.tasks.len() + self.inner.answers.len()
     }
@@ -295,8 +333,8 @@ impl Inner {
         if let Some(peer) = self.peer(node) {
             return Ok(peer);
         }
-        let identity = &self.config.identity;
-        let fresh = Peer::new(node, [tls::client(identity)?, tls::client(identity)?]);
+        let [control, bulk, voice, video] = Class::ALL.map(|_| tls::client(&self.config.identity));
+        let fresh = Peer::new(node, [control?, bulk?, voice?, video?]);
         let mut peers = self.peers.write().unwrap_or_else(PoisonError::into_inner);
         Ok(peers.entry(node).or_insert_with(|| Arc::new(fresh)).clone())
     }

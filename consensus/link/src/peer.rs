@@ -80,6 +80,12 @@ impl Peer {
         *self.lock_route() = Route::default();
     }
 
+    /// The peer has started anew as `boot`: what led to its earlier lives leads
+    /// nowhere, though we may not have noticed.
+    pub(crate) fn end_other_lives(&self, boot: u64) {
+        self.lanes.iter().for_each(|lane| lane.end_other_lives(boot));
+    }
+
     fn traffic(&self) -> Traffic {
         let mut sum = Traffic::default();
         for lane in &self.lanes {
@@ -105,6 +111,8 @@ impl Peer {
             rtt: chosen.or_else(any).map(|live| live.connection.rtt()),
             last_heard: self.hearing.note(traffic.received_frames, now),
             traffic,
+            voice: self.lane(Class::Voice).datagrams(),
+            video: self.lane(Class::Video).datagrams(),
             last_failure: control.last_failure(),
         }
     }

@@ -22,7 +22,7 @@ use crate::link::Inner;
 use crate::names::{carries, node_name};
 use crate::refusal::Refusal;
 use crate::stream::{FrameReceiver, FrameSender, FrameStream, RESET_MALFORMED};
-use crate::{bind, call};
+use crate::{bind, call, datagram};
 
 /// The connection could not be taken now.
 const CLOSE_FAILED: VarInt = VarInt::from_u32(0x5733);
@@ -65,8 +65,7 @@ pub(crate) async fn accept_connections(inner: Arc<Inner>, class: Class) {
 async fn welcome_one(inner: Arc<Inner>, class: Class, incoming: Incoming) {
     let remote = incoming.remote_address();
     let satellite = inner.path_to(remote);
-    let settings = inner.config.class(class);
-    let patience = satellite.as_ref().map_or(settings.connect_timeout, |path| path.connect_timeout);
+    let patience = inner.config.times(class, satellite.as_ref()).connect_timeout;
     let config = bind::server_config(&inner.config, class, satellite.as_ref(), &inner.server_tls);
     // Refused by dropping it: the time-outs were valid when the link was bound.
     let Ok(config) = config else {
@@ -98,7 +97,7 @@ async fn welcome_one(inner: Arc<Inner>, class: Class, incoming: Incoming) {
         Ok(Ok(None)) => tracing::debug!(%remote, ?class, "gone before its hello"),
         Ok(Ok(Some((node, live)))) => {
             tracing::debug!(peer = %node, ?class, %remote, "let in");
-            accept_streams(inner, node, live).await;
+            serve(inner, node, class, live).await;
         }
         Ok(Err(refusal)) => {
             tracing::warn!(%remote, ?class, %refusal, "refused");
@@ -124,6 +123,10 @@ async fn greet(
 ) -> Result<Option<(NodeId, Arc<Live>)>, Refusal> {
     let leaf = peer_leaf(connection).ok_or(Refusal::NoCertificate)?;
     let Ok((mut send, mut recv)) = connection.accept_bi().await else { return Ok(None) };
+    if class.datagrams().is_some() {
+        // A peer that opens another one breaks QUIC's rules, and is cut off.
+        connection.set_max_concurrent_bi_streams(VarInt::from_u32(0));
+    }
     let mut bytes = [0; HELLO_BYTES];
     match recv.read_exact(&mut bytes).await {
         Ok(()) => {}
@@ -149,6 +152,7 @@ async fn greet(
     let smaller = hello.node < identity.node();
     let dialler = if smaller { Dialler::SmallerId } else { Dialler::GreaterId };
     let live = Live::new(connection.clone(), dialler, false, hello.boot, leaf_fingerprint);
+    peer.end_other_lives(hello.boot);
     // In the lane before the welcome: once welcomed, the peer may expect us to
     // reach it.
     peer.lane(class).accepted(live.clone(), together(inner, class, satellite));
@@ -160,12 +164,19 @@ async fn greet(
 /// Connections no further apart than this were dialled at the same time: a peer
 /// needs longer to notice that one is gone.
 fn together(inner: &Inner, class: Class, satellite: Option<&Satellite>) -> Duration {
-    let idle = inner.config.class(class).idle_timeout;
-    satellite.map_or(idle, |path| path.idle_timeout) * 2 / 3
+    inner.config.times(class, satellite).idle_timeout * 2 / 3
 }
 
-/// Takes the peer's streams until the connection ends or the link stops.
-pub(crate) async fn accept_streams(inner: Arc<Inner>, from: NodeId, live: Arc<Live>) {
+/// Takes what the peer sends until the connection ends or the link stops.
+pub(crate) async fn serve(inner: Arc<Inner>, from: NodeId, class: Class, live: Arc<Live>) {
+    if class.datagrams().is_some() {
+        datagram::receive(&inner, from, class, &live).await;
+    } else {
+        accept_streams(inner, from, live).await;
+    }
+}
+
+async fn accept_streams(inner: Arc<Inner>, from: NodeId, live: Arc<Live>) {
     loop {
         let accepted = tokio::select! {
             () = inner.stop.cancelled() => return,

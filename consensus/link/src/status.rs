@@ -2,6 +2,7 @@
 //! judge: whether a silence is a cut is for the caller to say.
 
 use std::ops::AddAssign;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ pub struct Traffic {
     pub received_frames: u64,
     /// Sent by us and never acknowledged.
     pub lost_packets: u64,
+    /// That left; several may share a packet.
+    pub sent_datagrams: u64,
 }
 
 impl Traffic {
@@ -38,6 +41,7 @@ impl Traffic {
                 .into_iter()
                 .sum(),
             lost_packets: stats.path.lost_packets,
+            sent_datagrams: stats.frame_tx.datagram,
         }
     }
 }
@@ -50,6 +54,56 @@ impl AddAssign for Traffic {
         self.received_packets += other.received_packets;
         self.received_frames += other.received_frames;
         self.lost_packets += other.lost_packets;
+        self.sent_datagrams += other.sent_datagrams;
+    }
+}
+
+/// Datagrams of one class, since the peer is known. All of it only grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DatagramTraffic {
+    /// That somebody here wanted to send and that were no longer than allowed.
+    pub offered: u64,
+    pub offered_bytes: u64,
+    /// That left. The rest found no connection or no room, was pushed out by
+    /// newer ones, or still waits.
+    pub sent: u64,
+    /// Packets that left and were never acknowledged, the connection's own too.
+    pub lost_packets: u64,
+    /// That were handed to the node.
+    pub received: u64,
+    pub received_bytes: u64,
+}
+
+/// What QUIC does not count by itself.
+#[derive(Debug, Default)]
+pub(crate) struct DatagramCounts {
+    offered: AtomicU64,
+    offered_bytes: AtomicU64,
+    received: AtomicU64,
+    received_bytes: AtomicU64,
+}
+
+impl DatagramCounts {
+    pub(crate) fn offered(&self, bytes: usize) {
+        self.offered.fetch_add(1, Ordering::Relaxed);
+        self.offered_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn received(&self, bytes: usize) {
+        self.received.fetch_add(1, Ordering::Relaxed);
+        self.received_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// `traffic`: of the same class.
+    pub(crate) fn with(&self, traffic: &Traffic) -> DatagramTraffic {
+        DatagramTraffic {
+            offered: self.offered.load(Ordering::Relaxed),
+            offered_bytes: self.offered_bytes.load(Ordering::Relaxed),
+            sent: traffic.sent_datagrams,
+            lost_packets: traffic.lost_packets,
+            received: self.received.load(Ordering::Relaxed),
+            received_bytes: self.received_bytes.load(Ordering::Relaxed),
+        }
     }
 }
 
@@ -67,6 +121,8 @@ pub struct PeerStatus {
     /// When anything was last received, to a fifth of a second.
     pub last_heard: Option<Instant>,
     pub traffic: Traffic,
+    pub voice: DatagramTraffic,
+    pub video: DatagramTraffic,
     /// Why the last dial failed, if none succeeded since.
     pub last_failure: Option<CallError>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use quinn::{IdleTimeout, TransportConfig, VarInt};
 
-use crate::class::Class;
+use crate::class::{Buffers, Class};
 use crate::config::{LinkConfig, Satellite};
 use crate::error::BindError;
 use crate::rate::RateConfig;
@@ -14,6 +14,8 @@ use crate::rate::RateConfig;
 /// Until measured, on the ground; quinn's third of a second would let one lost
 /// packet cost a whole connect time-out.
 const GROUND_RTT: Duration = Duration::from_millis(100);
+/// What QUIC asks of every path (RFC 9000 §14).
+const DATAGRAM_MTU: u16 = 1_200;
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 
@@ -33,16 +35,11 @@ pub(crate) fn transport(
     satellite: Option<&Satellite>,
     side: Side,
 ) -> Result<Arc<TransportConfig>, BindError> {
-    let settings = config.class(class);
-    let idle = satellite.map_or(settings.idle_timeout, |path| path.idle_timeout);
-    let keep_alive = match satellite {
-        Some(path) => path.keep_alive,
-        None => settings.keep_alive,
-    };
+    let times = config.times(class, satellite);
     let mut transport = TransportConfig::default();
     transport
-        .max_idle_timeout(Some(idle_timeout(idle)?))
-        .keep_alive_interval(keep_alive.filter(|_| side == Side::Dialling))
+        .max_idle_timeout(Some(idle_timeout(times.idle_timeout)?))
+        .keep_alive_interval(times.keep_alive.filter(|_| side == Side::Dialling))
         .max_concurrent_bidi_streams(VarInt::from_u32(config.limits.streams_per_connection))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
@@ -50,12 +47,31 @@ pub(crate) fn transport(
         .send_window(u64::from(CONNECTION_WINDOW_BYTES))
         .datagram_receive_buffer_size(None)
         .initial_rtt(GROUND_RTT);
+    if let Some(buffers) = class.datagrams() {
+        datagrams_only(&mut transport, buffers, side);
+    }
     if let Some(path) = satellite {
         transport.initial_rtt(path.rtt).mtu_discovery_config(None).congestion_controller_factory(
             Arc::new(RateConfig { rate_bps: share_bps(path, class), initial_rtt: path.rtt }),
         );
     }
     Ok(Arc::new(transport))
+}
+
+/// Only the hello comes on a stream. Every path carries QUIC's smallest packet,
+/// which holds [`crate::DATAGRAM_MAX_BYTES`]: nothing is gained by probing.
+fn datagrams_only(transport: &mut TransportConfig, buffers: Buffers, side: Side) {
+    let streams = match side {
+        Side::Dialling => 0,
+        Side::Answering => 1,
+    };
+    transport
+        .max_concurrent_bidi_streams(VarInt::from_u32(streams))
+        .initial_mtu(DATAGRAM_MTU)
+        .min_mtu(DATAGRAM_MTU)
+        .mtu_discovery_config(None)
+        .datagram_send_buffer_size(buffers.send_bytes)
+        .datagram_receive_buffer_size(Some(buffers.receive_bytes));
 }
 
 /// What a newcomer joins with; it does not know yet what kind of path it has.
@@ -70,11 +86,11 @@ pub(crate) fn join_transport() -> Arc<TransportConfig> {
     Arc::new(transport)
 }
 
-/// Control may use the whole uplink; bulk leaves it half.
+/// Control and voice may use the whole uplink; the others leave it half.
 fn share_bps(path: &Satellite, class: Class) -> u64 {
     match class {
-        Class::Control => path.rate_bps,
-        Class::Bulk => path.rate_bps / 2,
+        Class::Control | Class::Voice => path.rate_bps,
+        Class::Bulk | Class::Video => path.rate_bps / 2,
     }
 }
 

@@ -108,17 +108,6 @@ async fn both_may_dial_at_the_same_moment_and_one_connection_stays() {
     assert_eq!((one.connections(), two.connections()), (1, 1));
 }
 
-impl Node {
-    fn connections(&self) -> usize {
-        self.link.peers().iter().map(|peer| peer.connections).sum()
-    }
-
-    fn retire_spares_now(&self) {
-        let later = std::time::Instant::now() + Duration::from_secs(60);
-        self.link.retire_spares(later);
-    }
-}
-
 #[tokio::test]
 async fn a_status_shows_when_a_peer_was_heard_and_how_far_it_is() {
     let (one, _two) = two();

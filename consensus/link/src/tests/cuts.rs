@@ -4,7 +4,7 @@ use super::*;
 use crate::{Satellite, ShaperControl, ShaperParams};
 
 /// n1 behind an emulated uplink, n2 on the ground.
-fn behind(
+pub(super) fn behind(
     params: ShaperParams,
     adjust: impl FnOnce(&mut LinkConfig),
 ) -> (Node, Node, ShaperControl) {

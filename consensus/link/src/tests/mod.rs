@@ -3,6 +3,7 @@
 
 mod calls;
 mod cuts;
+mod datagrams;
 mod ends;
 mod joining;
 mod strangers;
@@ -80,6 +81,22 @@ impl Admit for Members {
 pub(super) struct Echo {
     pub(super) calls: Arc<AtomicUsize>,
     pub(super) open_streams: Arc<AtomicUsize>,
+    heard: Mutex<Vec<Heard>>,
+}
+
+/// A datagram and when it came.
+#[derive(Debug, Clone)]
+pub(super) struct Heard {
+    pub(super) from: NodeId,
+    pub(super) class: Class,
+    pub(super) body: Bytes,
+    pub(super) at: std::time::Instant,
+}
+
+impl Echo {
+    pub(super) fn heard(&self) -> Vec<Heard> {
+        self.heard.lock().unwrap().clone()
+    }
 }
 
 struct Counted(Arc<AtomicUsize>);
@@ -122,6 +139,10 @@ impl Handler for Echo {
             stream.finish().await.ok();
             drop(counted);
         })
+    }
+
+    fn datagram(&self, from: NodeId, class: Class, body: Bytes) {
+        self.heard.lock().unwrap().push(Heard { from, class, body, at: std::time::Instant::now() });
     }
 
     fn join(&self, request: JoinRequest) -> BoxFuture<'static, Result<JoinAnswer, String>> {
@@ -169,6 +190,15 @@ impl Node {
     pub(super) fn knows(&self, id: NodeId, addr: SocketAddr) {
         let address = PeerAddress { id, addrs: vec![addr], satellite: None };
         self.link.set_peers(vec![address]).unwrap();
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.link.peers().iter().map(|peer| peer.connections).sum()
+    }
+
+    pub(super) fn retire_spares_now(&self) {
+        let later = std::time::Instant::now() + Duration::from_secs(60);
+        self.link.retire_spares(later);
     }
 
     pub(super) async fn say(&self, to: NodeId, body: &'static str) -> Result<Bytes, CallError> {
