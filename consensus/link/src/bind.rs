@@ -22,6 +22,7 @@ use crate::error::BindError;
 use crate::shaped::ShapedSocket;
 use crate::socket::MarkedSocket;
 use crate::transport::{Side, transport};
+use crate::uplink::{Lane, MeteredSocket, Uplink, Uplinks};
 
 /// How many runs of ports are tried where any would do.
 const PORT_TRIES: usize = 64;
@@ -55,6 +56,7 @@ impl Runtime for TrackedRuntime {
 pub(crate) fn endpoints(
     config: &LinkConfig,
     tls: &Arc<QuicServerConfig>,
+    uplinks: &Arc<Uplinks>,
     tasks: &TaskTracker,
     stop_sockets: &CancellationToken,
 ) -> Result<Vec<Endpoint>, BindError> {
@@ -71,7 +73,8 @@ pub(crate) fn endpoints(
                 shaped
             }
         };
-        let server = server_config(config, class, config.satellite.as_ref(), tls)?;
+        let socket = MeteredSocket::new(socket, lane(class), uplinks.clone());
+        let server = server_config(config, class, config.satellite.as_ref(), None, tls)?;
         let endpoint = Endpoint::new_with_abstract_socket(
             EndpointConfig::default(),
             Some(server),
@@ -91,13 +94,24 @@ pub(crate) fn server_config(
     config: &LinkConfig,
     class: Class,
     satellite: Option<&Satellite>,
+    uplink: Option<Arc<Uplink>>,
     tls: &Arc<QuicServerConfig>,
 ) -> Result<ServerConfig, BindError> {
     let mut server = ServerConfig::with_crypto(tls.clone());
     server
-        .transport_config(transport(config, class, satellite, Side::Answering)?)
+        .transport_config(transport(config, class, satellite, uplink, Side::Answering)?)
         .max_incoming(config.limits.connections);
     Ok(server)
+}
+
+/// What a class is to the scheduler of an uplink.
+fn lane(class: Class) -> Lane {
+    match class {
+        Class::Control => Lane::Control,
+        Class::Bulk => Lane::Bulk,
+        Class::Voice => Lane::Voice,
+        Class::Video => Lane::Video,
+    }
 }
 
 /// One socket a class, on neighbouring ports.

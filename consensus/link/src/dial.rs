@@ -117,7 +117,8 @@ async fn dial_one(
     let satellite = peer.route().satellite.or_else(|| inner.config.satellite.clone());
     let patience = inner.config.times(class, satellite.as_ref()).connect_timeout;
     let failed = |cause: String| CallError::from(Unreachable::Transport { to: addr, cause });
-    let transport = transport(&inner.config, class, satellite.as_ref(), Side::Dialling)
+    let uplink = inner.uplinks.of_peer(peer.id);
+    let transport = transport(&inner.config, class, satellite.as_ref(), uplink, Side::Dialling)
         .map_err(|error| failed(error.to_string()))?;
     let dial_tls = peer.tls(class);
     let mut config = ClientConfig::new(dial_tls.config.clone());

@@ -35,6 +35,7 @@ mod token;
 mod transport;
 #[doc(hidden)]
 pub mod trial;
+mod uplink;
 
 #[cfg(test)]
 mod tests;
@@ -57,3 +58,4 @@ pub use shaper::{DirectionCounts, DirectionParams, ShaperControl, ShaperCounts, 
 pub use status::{DatagramTraffic, PeerStatus, Traffic};
 pub use stream::{FrameReceiver, FrameSender, FrameStream};
 pub use token::{TOKEN_ADDRESSES_MAX, Token, TokenError};
+pub use uplink::{Admission, Kind, NotAdmitted, PathState};

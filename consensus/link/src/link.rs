@@ -24,6 +24,7 @@ use crate::peer::Peer;
 use crate::refusal::{Admit, Refusal};
 use crate::status::PeerStatus;
 use crate::stream::FrameStream;
+use crate::uplink::{self, Admission, Kind, NotAdmitted, PathState, Uplinks};
 use crate::{bind, call, datagram, serve, tls};
 
 /// Closed in good order.
@@ -73,6 +74,7 @@ pub(crate) struct Inner {
     /// Another one each time the node starts.
     pub(crate) boot: u64,
     pub(crate) joins: Arc<Semaphore>,
+    pub(crate) uplinks: Arc<Uplinks>,
     pub(crate) server_tls: Arc<quinn::crypto::rustls::QuicServerConfig>,
     /// Everything this link runs, quinn's own tasks included.
     pub(crate) tasks: TaskTracker,
@@ -109,7 +111,8 @@ impl Link {
         let tasks = TaskTracker::new();
         let (stop, stop_sockets) = (CancellationToken::new(), CancellationToken::new());
         let server_tls = tls::server(&config.identity)?;
-        let endpoints = bind::endpoints(&config, &server_tls, &tasks, &stop_sockets)?;
+        let uplinks = Arc::new(Uplinks::new(config.satellite.as_ref()));
+        let endpoints = bind::endpoints(&config, &server_tls, &uplinks, &tasks, &stop_sockets)?;
         let mut boot = [0; 8];
         getrandom::fill(&mut boot).map_err(|error| BindError::Provider(error.to_string()))?;
         let inner = Arc::new(Inner {
@@ -120,6 +123,7 @@ impl Link {
             handler,
             peers: RwLock::default(),
             boot: u64::from_ne_bytes(boot),
+            uplinks,
             server_tls,
             tasks,
             runtime: Handle::current(),
@@ -154,6 +158,7 @@ impl Link {
     /// # Errors
     /// When the identity cannot be used for dialling.
     pub fn set_peers(&self, peers: Vec<PeerAddress>) -> Result<(), BindError> {
+        self.inner.uplinks.set_peers(&peers);
         let named: HashSet<NodeId> = peers.iter().map(|peer| peer.id).collect();
         for address in peers {
             self.inner.peer_or_new(address.id)?.set_address(address);
@@ -233,6 +238,25 @@ impl Link {
     /// its idle time-out.
     pub fn is_connected(&self, to: NodeId, class: Class) -> bool {
         self.inner.peer(to).is_some_and(|peer| peer.lane(class).preferred().is_some())
+    }
+
+    /// Room for something that lasts, on the satellite uplink that leads to the peer;
+    /// over the ground there is always room. An emergency always fits.
+    ///
+    /// # Errors
+    /// When the uplink has not so much left for its kind.
+    pub fn admit(&self, to: NodeId, kind: Kind, bps: u64) -> Result<Admission, NotAdmitted> {
+        uplink::admit(self.inner.uplinks.of_peer(to), Instant::now(), kind, bps)
+    }
+
+    /// What the path to the peer is worth now; `None` without a connection.
+    pub fn path(&self, to: NodeId) -> Option<PathState> {
+        let known = self.inner.peer(to)?.path()?;
+        let uplink = self.inner.uplinks.of_peer(to);
+        Some(uplink.map_or(known, |uplink| {
+            let (rate_bps, lost_ppm, queue) = uplink.worth(Instant::now());
+            PathState { rate_bps, queue, loss_ppm: known.loss_ppm.max(lost_ppm), ..known }
+        }))
     }
 
     /// `None`: never named and never heard.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use weir_model::id::NodeId;
 
@@ -11,6 +11,7 @@ use crate::config::{PeerAddress, Satellite};
 use crate::lane::Lane;
 use crate::status::{Hearing, PeerStatus, Traffic};
 use crate::tls::DialTls;
+use crate::uplink::PathState;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Route {
@@ -97,6 +98,22 @@ impl Peer {
     /// Looked at often enough, this is when the peer was last heard.
     pub(crate) fn listen(&self, now: Instant) -> Option<Instant> {
         self.hearing.note(self.traffic().received_frames, now)
+    }
+
+    /// As QUIC sees it.
+    pub(crate) fn path(&self) -> Option<PathState> {
+        let live = self.lanes.iter().find_map(Lane::preferred)?;
+        let (rtt, stats) = (live.connection.rtt(), live.connection.stats().path);
+        let window_bits = u128::from(stats.cwnd) * 8;
+        let rate_bps = window_bits * 1_000_000 / rtt.as_micros().max(1);
+        let lost =
+            u128::from(stats.lost_packets) * 1_000_000 / u128::from(stats.sent_packets.max(1));
+        Some(PathState {
+            rate_bps: u64::try_from(rate_bps).unwrap_or(u64::MAX),
+            rtt,
+            loss_ppm: u32::try_from(lost).unwrap_or(u32::MAX),
+            queue: Duration::ZERO,
+        })
     }
 
     pub(crate) fn status(&self, now: Instant) -> PeerStatus {

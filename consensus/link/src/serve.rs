@@ -66,7 +66,9 @@ async fn welcome_one(inner: Arc<Inner>, class: Class, incoming: Incoming) {
     let remote = incoming.remote_address();
     let satellite = inner.path_to(remote);
     let patience = inner.config.times(class, satellite.as_ref()).connect_timeout;
-    let config = bind::server_config(&inner.config, class, satellite.as_ref(), &inner.server_tls);
+    let uplink = inner.uplinks.towards(remote);
+    let tls = &inner.server_tls;
+    let config = bind::server_config(&inner.config, class, satellite.as_ref(), uplink, tls);
     // Refused by dropping it: the time-outs were valid when the link was bound.
     let Ok(config) = config else {
         return;

@@ -40,7 +40,8 @@ impl Packet {
     }
 }
 
-fn wire_bytes(peer: SocketAddr, body: usize) -> u64 {
+/// With the headers of IP and UDP.
+pub(crate) fn wire_bytes(peer: SocketAddr, body: usize) -> u64 {
     let headers = if peer.ip().to_canonical().is_ipv4() { IPV4_UDP_BYTES } else { IPV6_UDP_BYTES };
     headers + body as u64
 }

@@ -2,7 +2,7 @@
 //! afford: path MTU probes, short idle time-outs, loss taken for congestion.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quinn::{IdleTimeout, TransportConfig, VarInt};
 
@@ -10,6 +10,7 @@ use crate::class::{Buffers, Class};
 use crate::config::{LinkConfig, Satellite};
 use crate::error::BindError;
 use crate::rate::RateConfig;
+use crate::uplink::Uplink;
 
 /// Until measured, on the ground; quinn's third of a second would let one lost
 /// packet cost a whole connect time-out.
@@ -33,6 +34,7 @@ pub(crate) fn transport(
     config: &LinkConfig,
     class: Class,
     satellite: Option<&Satellite>,
+    uplink: Option<Arc<Uplink>>,
     side: Side,
 ) -> Result<Arc<TransportConfig>, BindError> {
     let times = config.times(class, satellite);
@@ -51,9 +53,16 @@ pub(crate) fn transport(
         datagrams_only(&mut transport, buffers, side);
     }
     if let Some(path) = satellite {
-        transport.initial_rtt(path.rtt).mtu_discovery_config(None).congestion_controller_factory(
-            Arc::new(RateConfig { rate_bps: share_bps(path, class), initial_rtt: path.rtt }),
-        );
+        // The address may have been named a moment ago; then it is measured alone.
+        let uplink = uplink.unwrap_or_else(|| Uplink::new(Instant::now(), path));
+        let is_metered = class != Class::Control;
+        let rate = RateConfig { uplink, is_metered, initial_rtt: path.rtt };
+        transport
+            .initial_rtt(path.rtt)
+            .mtu_discovery_config(None)
+            // A batch would stand in the modem, and control behind it.
+            .enable_segmentation_offload(false)
+            .congestion_controller_factory(Arc::new(rate));
     }
     Ok(Arc::new(transport))
 }
@@ -84,14 +93,6 @@ pub(crate) fn join_transport() -> Arc<TransportConfig> {
         .datagram_receive_buffer_size(None)
         .mtu_discovery_config(None);
     Arc::new(transport)
-}
-
-/// Control and voice may use the whole uplink; the others leave it half.
-fn share_bps(path: &Satellite, class: Class) -> u64 {
-    match class {
-        Class::Control | Class::Voice => path.rate_bps,
-        Class::Bulk | Class::Video => path.rate_bps / 2,
-    }
 }
 
 fn idle_timeout(time: Duration) -> Result<IdleTimeout, BindError> {

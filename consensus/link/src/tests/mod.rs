@@ -8,6 +8,7 @@ mod ends;
 mod joining;
 mod strangers;
 mod streams;
+mod uplinks;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
