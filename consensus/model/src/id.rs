@@ -200,6 +200,54 @@ minted! {
     ClusterId;
 }
 
+/// One conference, whoever leads it: derived from the plan's step that opened it, or
+/// minted at the edge for one that a person opened.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ConferenceId(pub u64);
+
+impl ConferenceId {
+    /// That of an attempt at a plan's step: the same at every node.
+    pub fn of(activation: &ActivationId, step: &StepId, attempt: u16) -> Self {
+        let (step, attempt) = (step.as_str().as_bytes(), attempt.to_be_bytes());
+        let hash = Hash::of(&[b"conference", &activation.0, step, &attempt]);
+        let [a, b, c, d, e, f, g, h, ..] = hash.0;
+        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    }
+}
+
+impl Serialize for ConferenceId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        write_bytes(self, &self.0.to_be_bytes(), to)
+    }
+}
+
+impl<'de> Deserialize<'de> for ConferenceId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        read_bytes(from).map(|bytes| Self(u64::from_be_bytes(bytes)))
+    }
+}
+
+impl fmt::Display for ConferenceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for ConferenceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConferenceId({self})")
+    }
+}
+
+impl FromStr for ConferenceId {
+    type Err = HexError;
+    fn from_str(text: &str) -> Result<Self, HexError> {
+        let mut bytes = [0; 8];
+        read_hex(text, &mut bytes)?;
+        Ok(Self(u64::from_be_bytes(bytes)))
+    }
+}
+
 /// Why a text is not a hexadecimal id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HexError {
@@ -351,6 +399,18 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!("zz".parse::<IntentId>(), Err(HexError::Length(32)));
         assert_eq!("é".repeat(16).parse::<IntentId>(), Err(HexError::Digit));
+    }
+
+    /// Two nodes that read the same facts mean the same conference.
+    #[test]
+    fn a_steps_conference_is_the_same_everywhere_and_another_for_each_attempt() {
+        let (run, step) = (ActivationId([7; 16]), StepId::new("s3").unwrap());
+        let first = ConferenceId::of(&run, &step, 1);
+        assert_eq!(first.to_string(), "9a254491aabefae1");
+        assert_eq!(first.to_string().parse(), Ok(first));
+        assert_ne!(first, ConferenceId::of(&run, &step, 2));
+        assert_ne!(first, ConferenceId::of(&run, &StepId::new("s4").unwrap(), 1));
+        assert_eq!(ConferenceId(0xab).to_string(), "00000000000000ab");
     }
 
     #[test]

@@ -129,15 +129,14 @@ impl<D: Disk> Site<D> {
         self.mail.try_send(Mail::Sounds { directory, have, of }).map_err(|_| Full)
     }
 
-    /// Writes down what happened to a telephone call, and never waits: a call goes
-    /// on whether or not it is recorded. Only facts about calls are taken; any
-    /// other is dropped.
+    /// Writes down what happened to a telephone call or a conference, and never
+    /// waits: it goes on whether or not it is recorded. Any other fact is dropped.
     ///
     /// # Errors
     /// When the site has more to do than it can hold; the fact is then lost, and
     /// whoever holds the call may offer it again.
     pub fn record_call(&self, body: FactBody) -> Result<(), Full> {
-        if body.call().is_none() {
+        if body.call().is_none() && body.conference().is_none() {
             return Ok(());
         }
         let body = body.with_clipped_numbers();

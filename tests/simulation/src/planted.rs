@@ -48,6 +48,10 @@ pub enum Planted {
     UnknownRetried,
     /// Who acknowledged is called again for somebody else.
     AcknowledgedForgotten,
+    /// A conference of which nobody knows is opened again.
+    ConferenceReopened,
+    /// Too few in a conference are taken for enough.
+    JoinedRoundedUp,
 }
 
 impl Planted {
@@ -63,7 +67,7 @@ impl Planted {
         Self::SnapshotPositionOnly,
     ];
 
-    pub const SITES: [Self; 12] = [
+    pub const SITES: [Self; 14] = [
         Self::FactUnsynced,
         Self::ExpiryIgnored,
         Self::DedupeDropped,
@@ -76,6 +80,8 @@ impl Planted {
         Self::OutcomeClaimed,
         Self::UnknownRetried,
         Self::AcknowledgedForgotten,
+        Self::ConferenceReopened,
+        Self::JoinedRoundedUp,
     ];
 
     /// What to call it on a command line.
@@ -108,6 +114,8 @@ impl Planted {
             outcome_claimed: self == Self::OutcomeClaimed,
             unknown_retried: self == Self::UnknownRetried,
             acknowledged_forgotten: self == Self::AcknowledgedForgotten,
+            conference_reopened: self == Self::ConferenceReopened,
+            joined_rounded_up: self == Self::JoinedRoundedUp,
         }
     }
 }

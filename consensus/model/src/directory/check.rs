@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::conference::is_room;
 use super::fault::{Findings, Problem, fault};
 use super::plan::{PaPlay, Plan, Sound, StepKind, unfilled};
 use super::word::Word;
@@ -17,6 +18,8 @@ struct Taken<'d> {
     nodes: BTreeMap<&'d NodeName, &'d SiteId>,
     speakers: BTreeMap<&'d SpeakerId, &'d ZoneId>,
     numbers: BTreeMap<&'d str, RecordRef>,
+    /// Rooms, without their prefix, whose number leads elsewhere at some site.
+    rooms: BTreeMap<&'d str, RecordRef>,
 }
 
 impl<'d> Taken<'d> {
@@ -28,6 +31,7 @@ impl<'d> Taken<'d> {
             nodes: BTreeMap::new(),
             speakers: BTreeMap::new(),
             numbers: BTreeMap::new(),
+            rooms: BTreeMap::new(),
         };
         for site in directory.sites.values() {
             taken.prefixes.entry(&site.prefix).or_insert(&site.id);
@@ -46,6 +50,13 @@ impl<'d> Taken<'d> {
                 taken.speakers.entry(&speaker.id).or_insert(&zone.id);
                 let owner = || RecordRef::Zone(zone.id.clone());
                 taken.numbers.entry(speaker.extension.as_str()).or_insert_with(owner);
+            }
+        }
+        for (number, owner) in &taken.numbers {
+            let split = number.len().checked_sub(3).and_then(|at| number.split_at_checked(at));
+            let Some((prefix, room)) = split else { continue };
+            if is_room(room) && taken.prefixes.contains_key(prefix) {
+                taken.rooms.entry(room).or_insert_with(|| owner.clone());
             }
         }
         taken
@@ -107,7 +118,7 @@ impl Directory {
             self.require_site_at("site", &camera.site, &mut Findings::new(at, &mut problems));
         }
         for plan in self.plans.values() {
-            self.check_plan(plan, &mut problems);
+            self.check_plan(plan, &taken, &mut problems);
         }
         problems.sort();
         problems
@@ -232,7 +243,7 @@ impl Directory {
         }
     }
 
-    fn check_plan(&self, plan: &Plan, problems: &mut Vec<Problem>) {
+    fn check_plan(&self, plan: &Plan, taken: &Taken<'_>, problems: &mut Vec<Problem>) {
         let found = &mut Findings::new(RecordRef::Plan(plan.id.clone()), problems);
         for (at, step) in plan.steps.iter().enumerate() {
             let path = format!("step.{at}");
@@ -246,6 +257,10 @@ impl Directory {
                     self.check_calls(call, &path, found);
                 }
                 StepKind::Message(message) => self.check_people(&message.roster, &path, found),
+                StepKind::ConferenceOpen(conference) => {
+                    let hidden_by = taken.rooms.get(conference.room.as_str());
+                    self.check_conference(conference, hidden_by, &path, found);
+                }
                 StepKind::Delay { .. } | StepKind::Confirm(_) => {}
             }
         }

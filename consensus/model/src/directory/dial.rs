@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::conference::is_room;
 use super::lookup::Endpoint;
 use super::{Directory, ExtensionKind, Person};
 use crate::id::{Extension, SiteId, ZoneId};
@@ -35,6 +36,12 @@ pub enum Dialled {
     Local(Extension),
     /// Another site's: only that site rings it.
     Elsewhere {
+        site: SiteId,
+        number: Extension,
+    },
+    /// A conference room of this site or another. It may be empty: whether anybody
+    /// is in it only its site knows.
+    Room {
         site: SiteId,
         number: Extension,
     },
@@ -76,6 +83,9 @@ impl Directory {
             if let Some(room) = self.duty_room(site, &number) {
                 return room;
             }
+            if let Some(site) = self.room_of(&number) {
+                return Dialled::Room { site, number };
+            }
         }
         self.outside(site, dialled)
     }
@@ -109,6 +119,23 @@ impl Directory {
             numbers.extend(self.duty_desk(site));
         }
         Some(if numbers.is_empty() { Dialled::Unknown } else { Dialled::DutyRoom { numbers } })
+    }
+
+    /// The site whose conference room has this number.
+    pub fn room_at(&self, number: &str) -> Option<SiteId> {
+        let number = Extension::new(number).ok()?;
+        match self.endpoint(&number) {
+            Some(_) => None,
+            None => self.room_of(&number),
+        }
+    }
+
+    /// At which site a number is that of a conference room. Whatever else has the
+    /// number was looked for before.
+    fn room_of(&self, number: &Extension) -> Option<SiteId> {
+        let rooms = |prefix: &str| number.as_str().strip_prefix(prefix).is_some_and(is_room);
+        let known = self.sites.values().find(|known| rooms(&known.prefix))?;
+        Some(known.id.clone())
     }
 
     /// Whoever has the duty first, then everybody: nobody in need hears that

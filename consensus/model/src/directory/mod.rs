@@ -7,6 +7,7 @@ mod audio;
 mod camera;
 mod change;
 mod check;
+mod conference;
 mod dial;
 mod extension;
 mod fault;
@@ -35,6 +36,9 @@ use serde::{Deserialize, Serialize};
 pub use audio::{AudioFile, Lang, Recording};
 pub use camera::Camera;
 pub use change::{Change, ChangeSet};
+pub use conference::{
+    ATTENDEES_MAX, Attendee, CONFERENCE_WAIT_S, ConferenceOpen, ROSTERS_PER_CONFERENCE_MAX, is_room,
+};
 pub use dial::{Dialled, EMERGENCY};
 pub use extension::{ExtensionKind, ExtensionRecord};
 pub use fault::{Fault, FaultCode, Problem};
@@ -54,7 +58,7 @@ pub use render::ChangeLine;
 pub use rights::{Action, Denied};
 pub use roster::{Member, Roster};
 pub use site::{LinkKind, Site, SiteClass, SiteLink};
-pub use source::{Source, ack_prompt, call_back};
+pub use source::{Source, ack_prompt, call_back, join_prompt};
 pub use word::Word;
 pub use zone::{AutoAnswer, Codec, Speaker, SpeakerProfile, Zone, ZoneName, ZoneNameError};
 

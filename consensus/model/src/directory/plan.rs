@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::conference::ConferenceOpen;
 use super::fault::{Findings, fault};
 use super::limits::{AUTHORITIES_PER_PLAN_MAX, STEPS_PER_PLAN_MAX, ZONES_PER_STEP_MAX};
 use super::people::{CallRoster, Message};
@@ -115,11 +116,14 @@ pub enum StepKind {
     CallRoster(CallRoster),
     #[serde(rename = "message")]
     Message(Message),
+    #[serde(rename = "conference.open")]
+    ConferenceOpen(ConferenceOpen),
 }
 
 impl StepKind {
     /// The kinds that this version can run.
-    pub const KNOWN: [&'static str; 5] = ["pa.play", "delay", "confirm", "call.roster", "message"];
+    pub const KNOWN: [&'static str; 6] =
+        ["pa.play", "delay", "confirm", "call.roster", "message", "conference.open"];
 
     pub fn word(&self) -> &'static str {
         match self {
@@ -128,6 +132,7 @@ impl StepKind {
             Self::Confirm(_) => "confirm",
             Self::CallRoster(_) => "call.roster",
             Self::Message(_) => "message",
+            Self::ConferenceOpen(_) => "conference.open",
         }
     }
 
@@ -136,7 +141,9 @@ impl StepKind {
         match self {
             Self::PaPlay(page) => Some(&page.sound),
             Self::CallRoster(call) => Some(&call.sound),
-            Self::Delay { .. } | Self::Confirm(_) | Self::Message(_) => None,
+            Self::Delay { .. } | Self::Confirm(_) | Self::Message(_) | Self::ConferenceOpen(_) => {
+                None
+            }
         }
     }
 }
@@ -257,6 +264,7 @@ impl Step {
             StepKind::Confirm(confirm) => confirm.check(path, found),
             StepKind::CallRoster(call) => call.check(path, found),
             StepKind::Message(message) => message.check(path, found),
+            StepKind::ConferenceOpen(conference) => conference.check(path, found),
         }
     }
 }

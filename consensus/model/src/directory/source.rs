@@ -40,6 +40,11 @@ pub fn ack_prompt(ack: u8) -> Sound {
     Sound::Text(format!("收到请按{ack}。Press {ack} to confirm."))
 }
 
+/// What a person hears who is called into a conference that asks for a key.
+pub fn join_prompt(key: u8) -> Sound {
+    Sound::Text(format!("防汛应急会商，请按{key}加入。Emergency conference: press {key} to join."))
+}
+
 /// What a person hears whose announcement is missing: a siren would tell nothing.
 pub fn call_back() -> Sound {
     Sound::Text("防汛紧急通知，请立即联系值班室。Flood emergency: call the duty room now.".into())
@@ -66,7 +71,8 @@ impl Directory {
         let steps = self.plans.values().flat_map(|plan| &plan.steps);
         let said = steps.clone().filter_map(|step| step.kind.sound().cloned());
         let prompts = steps.filter_map(|step| match &step.kind {
-            StepKind::CallRoster(call) => Some([ack_prompt(call.ack), call_back()]),
+            StepKind::CallRoster(call) => Some(vec![ack_prompt(call.ack), call_back()]),
+            StepKind::ConferenceOpen(room) => Some(vec![join_prompt(room.confirm?)]),
             _ => None,
         });
         let prompts = prompts.flatten();
@@ -81,7 +87,9 @@ impl Directory {
         let mut all: BTreeSet<Codec> =
             speakers.flat_map(|speaker| speaker.profile.codecs.iter().copied()).collect();
         let mut steps = self.plans.values().flat_map(|plan| &plan.steps);
-        if steps.any(|step| matches!(step.kind, StepKind::CallRoster(_))) {
+        let rings =
+            |kind: &StepKind| matches!(kind, StepKind::CallRoster(_) | StepKind::ConferenceOpen(_));
+        if steps.any(|step| rings(&step.kind)) {
             all.extend([Codec::Pcma, Codec::Pcmu]);
         }
         all

@@ -6,9 +6,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CallEnd, Head};
+use super::{CallEnd, Head, LeaveReason};
 use crate::directory::{Grade, Level};
-use crate::id::{ActivationId, CallId, Hash, IntentId, PersonId, PlanId, StepId, WallMs, ZoneId};
+use crate::id::{
+    ActivationId, CallId, ConferenceId, Extension, Hash, IntentId, PersonId, PlanId, SiteId,
+    StepId, WallMs, ZoneId,
+};
 use crate::intent::{IntentStatus, Mode, SignedIntent};
 
 /// Longest text in a fact, in bytes.
@@ -20,6 +23,8 @@ pub enum Target {
     Zone(ZoneId),
     /// A member of a roster; who is really called may be one who stands in.
     Person(PersonId),
+    /// The number of the room where it is held.
+    Conference(Extension),
 }
 
 impl fmt::Display for Target {
@@ -27,6 +32,7 @@ impl fmt::Display for Target {
         match self {
             Self::Zone(zone) => zone.fmt(f),
             Self::Person(person) => person.fmt(f),
+            Self::Conference(number) => number.fmt(f),
         }
     }
 }
@@ -297,5 +303,32 @@ pub enum FactBody {
         member: PersonId,
         by: PersonId,
         since: WallMs,
+    },
+    /// A conference is led from this site from now on. Its number is at most
+    /// [`super::NUMBER_MAX_BYTES`] long.
+    ConferenceOpened {
+        conference: ConferenceId,
+        number: String,
+        /// The run whose step opened it; `None`: a person did.
+        by: Option<ActivationId>,
+    },
+    /// Somebody is in it, at `site`.
+    ConferenceJoined {
+        conference: ConferenceId,
+        /// A person of the directory, or a number; at most
+        /// [`super::WHO_MAX_BYTES`] long.
+        who: String,
+        site: SiteId,
+    },
+    ConferenceLeft {
+        conference: ConferenceId,
+        who: String,
+        why: LeaveReason,
+    },
+    /// It is over, or led from this site no more.
+    ConferenceEnded {
+        conference: ConferenceId,
+        /// How many different people were in it.
+        joined: u32,
     },
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::FactBody;
+use super::{FactBody, WHO_MAX_BYTES};
 use crate::id::{CallId, PersonId};
 
 /// Longest number in a fact, in bytes.
@@ -58,7 +58,11 @@ impl CallEnd {
 
 /// Cuts a number from outside to what a fact holds.
 pub fn clip_number(text: &str) -> String {
-    let mut end = text.len().min(NUMBER_MAX_BYTES);
+    clip(text, NUMBER_MAX_BYTES)
+}
+
+fn clip(text: &str, most: usize) -> String {
+    let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -77,12 +81,17 @@ impl FactBody {
         }
     }
 
-    /// The same, with numbers no longer than a fact holds.
+    /// The same, with numbers, and names of those in a conference, no longer than
+    /// a fact holds.
     #[must_use]
     pub fn with_clipped_numbers(mut self) -> Self {
+        if let Self::ConferenceJoined { who, .. } | Self::ConferenceLeft { who, .. } = &mut self {
+            *who = clip(who, WHO_MAX_BYTES);
+        }
         let numbers = match &mut self {
             Self::CallAnswered { from, dialled, by, .. } => [Some(from), Some(dialled), Some(by)],
             Self::CallEnded { from, dialled, by, .. } => [Some(from), Some(dialled), by.as_mut()],
+            Self::ConferenceOpened { number, .. } => [Some(number), None, None],
             _ => [None, None, None],
         };
         for number in numbers.into_iter().flatten() {

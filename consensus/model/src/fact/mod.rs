@@ -6,6 +6,7 @@
 mod body;
 mod call;
 mod chain;
+mod conference;
 mod kept;
 mod merge;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use body::{
 };
 pub use call::{CallEnd, NUMBER_MAX_BYTES, clip_number};
 pub use chain::{Chain, ChainError, Written};
+pub use conference::{LeaveReason, WHO_MAX_BYTES};
 pub use kept::{Disagree, Kept, KeptLevel};
 pub use merge::{FORKS_MAX, Merge, Offered, RECENT_PER_LINE, SHOWN_MAX, Unfit};
 pub use verify::{Broken, What, verify};

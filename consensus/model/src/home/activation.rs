@@ -116,7 +116,8 @@ pub(super) fn zones_of(plan: &Plan, site: &SiteId, directory: &Directory) -> BTr
         StepKind::Delay { .. }
         | StepKind::Confirm(_)
         | StepKind::CallRoster(_)
-        | StepKind::Message(_) => None,
+        | StepKind::Message(_)
+        | StepKind::ConferenceOpen(_) => None,
     });
     pages.flatten().filter(|zone| is_ours(directory, site, zone)).collect()
 }

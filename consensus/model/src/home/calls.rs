@@ -148,20 +148,21 @@ fn unfinished(live: LiveCall, why: CallEnd) -> EndedCall {
 }
 
 impl Home {
-    /// A fact about a call, or one that bears on all of them, with the stamp
-    /// that the journal gave it. The machine does nothing about it.
+    /// A fact about a call or a conference, or one that bears on all of them, with
+    /// the stamp that the journal gave it. The machine does nothing about it.
     pub fn heard_of_call(&mut self, at: WallMs, body: &FactBody) {
         self.calls.fold(at, body);
+        self.conferences.fold(at, body);
     }
 
-    /// Calls that were going on when the node fell, as facts of their end for
-    /// the driver to write at its start. Asked before any new call.
+    /// Calls and conferences that were going on when the node fell, as facts of
+    /// their end for the driver to write at its start. Asked before any new call.
     pub fn orphaned_calls(&self) -> Vec<FactBody> {
         let ends = self.calls.live.values().cloned().map(|live| {
             let EndedCall { call, from, dialled, by, why, talked_ms, emergency, missed, .. } =
                 unfinished(live, CallEnd::NodeStopped);
             FactBody::CallEnded { call, from, dialled, by, why, talked_ms, emergency, missed }
         });
-        ends.collect()
+        ends.chain(self.conferences.orphans()).collect()
     }
 }

@@ -9,7 +9,7 @@ use super::activation::{Activation, Launch, Phase, is_ours, zones_of};
 use super::clock::Clock;
 use super::page;
 use super::remembered::Remembered;
-use super::step::{Ended, StepPhase, StepRun, TargetRun, overdue_ms};
+use super::step::{Ended, StepPhase, StepRun, TargetRun};
 use crate::directory::{Directory, Level, OnTimeout, Plan, StepKind};
 use crate::fact::{EffectKey, Ending, FactBody, StepState, Target, Why};
 use crate::id::{ActivationId, IntentId, StepId, ZoneId};
@@ -21,11 +21,16 @@ impl Home {
             FactBody::Began { .. }
             | FactBody::DutyNote { .. }
             | FactBody::SoundsStaged { .. }
-            // Calls are no business of a plan; see `heard_of_call`.
+            // Calls are no business of a plan, nor who is in a conference; see
+            // `heard_of_call`.
             | FactBody::CallAnswered { .. }
             | FactBody::CallChanged { .. }
             | FactBody::CallEnded { .. }
-            | FactBody::CallSeen { .. } => {}
+            | FactBody::CallSeen { .. }
+            | FactBody::ConferenceOpened { .. }
+            | FactBody::ConferenceJoined { .. }
+            | FactBody::ConferenceLeft { .. }
+            | FactBody::ConferenceEnded { .. } => {}
             FactBody::IntentReceived { signed } => self.received(now, signed),
             FactBody::IntentJudged { intent, status } => self.judged(now, *intent, status),
             FactBody::ActivationStarted { .. } => self.started(now, directory, fact),
@@ -72,10 +77,12 @@ impl Home {
     fn fold_effect(&mut self, now: Clock, fact: &FactBody) {
         match fact {
             FactBody::EffectBegun { key, epoch, why, until, .. } => {
-                self.on_target(key, |target, _| {
+                self.on_step(key.activation, &key.step, |step| {
                     let until = now.mono_of(*until);
-                    let overdue = now.mono.plus_ms(overdue_ms(&key.target));
-                    target.begun(key.attempt, *why, *epoch, until, overdue);
+                    let overdue = now.mono.plus_ms(step.overdue_ms(&key.target));
+                    if let Some(target) = step.targets.get_mut(&key.target) {
+                        target.begun(key.attempt, *why, *epoch, until, overdue);
+                    }
                 });
             }
             FactBody::EffectOutcome { key, result, proof, since, .. } => {
@@ -271,7 +278,8 @@ impl Home {
 
     /// An evacuation page of unknown outcome is repeated once: twice heard is
     /// better than not at all. A message of unknown fate is asked about by its key,
-    /// and sent again only if it surely never came. Nothing else is repeated unasked.
+    /// and sent again only if it surely never came. Nothing else is repeated unasked,
+    /// least of all a conference: its people may be talking.
     fn may_repeat(&self, key: &EffectKey) -> bool {
         let Some(run) = self.activations.get(&key.activation) else { return false };
         let step = run.steps.iter().find(|step| step.id == key.step);
@@ -283,6 +291,9 @@ impl Home {
         }
         if let Some(StepKind::Message(_)) = step.kind {
             return run.is_alive() && self.minds_unknown();
+        }
+        if let Some(StepKind::ConferenceOpen(_)) = step.kind {
+            return run.is_alive() && self.reopens();
         }
         let page = matches!(step.kind, Some(StepKind::PaPlay(_)));
         let evacuation = page && run.level == Level::Red && run.is_alive();

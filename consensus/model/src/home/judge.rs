@@ -8,7 +8,8 @@ use super::step::{StepPhase, StepRun, TARGETS_MAX};
 use super::{Home, Turn};
 use crate::codec::DecodeError;
 use crate::directory::{
-    Action, Directory, PEOPLE_PER_STEP_MAX, Plan, RoleKind, StepKind, is_trackable,
+    ATTENDEES_MAX, Action, CallRoster, Directory, Message, PEOPLE_PER_STEP_MAX, Plan, RoleKind,
+    StepKind, is_trackable,
 };
 use crate::fact::{EffectKey, FactBody, NOTE_MAX_BYTES, Target};
 use crate::id::{ActivationId, Hash, IntentId, PersonId, PlanId, SiteId, StepId, WallMs};
@@ -353,15 +354,21 @@ fn check_zones(plan: &Plan, site: &SiteId, directory: &Directory) -> Result<(), 
 /// A list that no step could keep track of is refused whole, not cut short.
 fn check_people(plan: &Plan, site: &SiteId, directory: &Directory) -> Result<(), IntentRefusal> {
     for step in &plan.steps {
-        let roster = match &step.kind {
-            StepKind::CallRoster(call) => &call.roster,
-            StepKind::Message(message) => &message.roster,
+        let (fits, most) = match &step.kind {
+            StepKind::CallRoster(CallRoster { roster, .. })
+            | StepKind::Message(Message { roster, .. }) => {
+                let members = directory.members(roster, site);
+                let people = members.iter().map(|member| &member.person);
+                (is_trackable(people), PEOPLE_PER_STEP_MAX)
+            }
+            StepKind::ConferenceOpen(conference) => {
+                let invited = directory.invited(conference, site).len();
+                (invited <= ATTENDEES_MAX, ATTENDEES_MAX)
+            }
             StepKind::PaPlay(_) | StepKind::Delay { .. } | StepKind::Confirm(_) => continue,
         };
-        let members = directory.members(roster, site);
-        if !is_trackable(members.iter().map(|member| &member.person)) {
-            let (step, most) = (step.id.clone(), PEOPLE_PER_STEP_MAX);
-            return Err(IntentRefusal::TooManyPeople { step, most });
+        if !fits {
+            return Err(IntentRefusal::TooManyPeople { step: step.id.clone(), most });
         }
     }
     Ok(())

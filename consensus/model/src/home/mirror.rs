@@ -115,7 +115,11 @@ impl Mirror {
             | FactBody::CallAnswered { .. }
             | FactBody::CallChanged { .. }
             | FactBody::CallEnded { .. }
-            | FactBody::CallSeen { .. } => false,
+            | FactBody::CallSeen { .. }
+            | FactBody::ConferenceOpened { .. }
+            | FactBody::ConferenceJoined { .. }
+            | FactBody::ConferenceLeft { .. }
+            | FactBody::ConferenceEnded { .. } => false,
         }
     }
 

@@ -7,6 +7,8 @@
 mod activation;
 mod calls;
 mod clock;
+mod conference;
+mod conferences;
 mod fence;
 mod fold;
 mod judge;
@@ -31,6 +33,11 @@ pub use calls::{
     CallsPicture, ENDED_CALLS_SHOWN, EndedCall, LIVE_CALLS_MAX, LiveCall, MISSED_CALLS_MAX,
 };
 pub use clock::Now;
+pub use conference::CONFERENCE_GRACE_MS;
+pub use conferences::{
+    ConferencesPicture, ENDED_CONFERENCES_SHOWN, EndedConference, LIVE_CONFERENCES_MAX,
+    LiveConference, PRESENT_SHOWN, Present,
+};
 pub use fence::Fenced;
 pub use mirror::Mirror;
 pub use order::{EffectAction, EffectOrder, Event, Input, Output};
@@ -53,6 +60,7 @@ use crate::intent::IntentStatus;
 use activation::Activation;
 use calls::CallLog;
 use clock::Clock;
+use conferences::ConferenceLog;
 use remembered::Remembered;
 
 /// Whether the machine's times are those of this life.
@@ -74,6 +82,7 @@ pub struct Home {
     intents: BTreeMap<IntentId, Remembered>,
     activations: BTreeMap<ActivationId, Activation>,
     calls: CallLog,
+    conferences: ConferenceLog,
     life: Life,
     /// The newest wall-clock time known from the journal; time never starts
     /// earlier.
@@ -98,6 +107,7 @@ impl Home {
             intents: BTreeMap::new(),
             activations: BTreeMap::new(),
             calls: CallLog::default(),
+            conferences: ConferenceLog::default(),
             life: Life::Live,
             floor: WallMs(0),
             #[cfg(feature = "planted")]

@@ -146,6 +146,8 @@ impl Home {
         alive.filter(move |run| match target {
             Target::Zone(zone) => run.zones.contains(zone),
             Target::Person(_) => !run.plan.as_str().starts_with(PAGE_PREFIX),
+            // People who talk to each other contradict no warning.
+            Target::Conference(_) => false,
         })
     }
 
@@ -209,6 +211,11 @@ impl Home {
                 let (elsewhere, until) = (Vec::new(), until(Window::Message.ms()));
                 Move::Fact(FactBody::StepOpened { activation, step: id, targets, elsewhere, until })
             }
+            Some(StepKind::ConferenceOpen(conference)) => {
+                let targets = self.room(directory, conference);
+                let (elsewhere, until) = (Vec::new(), until(Window::Conference.ms()));
+                Move::Fact(FactBody::StepOpened { activation, step: id, targets, elsewhere, until })
+            }
             None => changed(now, run, step, StepState::Superseded, now.mono),
         }
     }
@@ -237,13 +244,15 @@ impl Home {
                     StepKind::Delay { .. }
                     | StepKind::PaPlay(_)
                     | StepKind::CallRoster(_)
-                    | StepKind::Message(_),
+                    | StepKind::Message(_)
+                    | StepKind::ConferenceOpen(_),
                 ) => (now.mono >= *until).then(|| changed(now, run, step, StepState::Done, *until)),
                 None => Some(changed(now, run, step, StepState::Superseded, now.mono)),
             },
             StepPhase::Open => {
                 let mut targets = step.in_order();
-                let next = targets.find_map(|(at, one)| self.target_move(now, run, step, at, one));
+                let next =
+                    targets.find_map(|target| self.target_move(now, directory, run, step, target));
                 let next = next.or_else(|| self.people_move(now, directory, run, step));
                 next.or_else(|| {
                     let (state, since) = step.result()?;
@@ -256,24 +265,26 @@ impl Home {
     fn target_move(
         &self,
         now: Clock,
+        directory: &Directory,
         run: &Activation,
         step: &StepRun,
-        target: &Target,
-        one: &TargetRun,
+        (target, one): (&Target, &TargetRun),
     ) -> Option<Move> {
+        let confer = |number, when| self.confer(now, directory, run, step, (number, one), when);
         match one.phase {
             TargetPhase::Over(_) => None,
             TargetPhase::InFlight { overdue, .. } => (now.mono >= overdue)
                 .then(|| Move::Overdue(key_of(run, step, target, one.attempts))),
             TargetPhase::Due { until, .. } if now.mono > until => {
                 let state = match target {
-                    Target::Zone(_) => StepState::Expired,
+                    Target::Zone(_) | Target::Conference(_) => StepState::Expired,
                     Target::Person(_) => one.lapsed(step.evidence()),
                 };
                 Some(pass_since(now, run, step, target, state, until))
             }
             TargetPhase::Due { why, until } => match target {
                 Target::Zone(zone) => self.order(now, run, step, (zone, one), why, until),
+                Target::Conference(number) => Some(confer(number, (why, until))),
                 // All of a step's people are weighed against each other.
                 Target::Person(_) => None,
             },
@@ -285,7 +296,10 @@ impl Home {
                 Target::Zone(zone) => {
                     self.order(now, run, step, (zone, one), Why::AfterUnknown, until)
                 }
-                Target::Person(_) => {
+                Target::Conference(number) if self.reopens() => {
+                    Some(confer(number, (Why::AfterUnknown, until)))
+                }
+                Target::Person(_) | Target::Conference(_) => {
                     Some(pass_since(now, run, step, target, StepState::Unknown, until))
                 }
             },

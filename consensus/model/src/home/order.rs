@@ -1,9 +1,9 @@
 //! What goes into the machine and what comes out.
 
 use super::fence::Fenced;
-use crate::directory::{Confirm, Contact, Evidence, Sound};
+use crate::directory::{Attendee, Confirm, Contact, Evidence, Sound};
 use crate::fact::{EffectKey, EffectResult, Fact, FactBody, FactId, Proof, Why};
-use crate::id::{ActivationId, IntentId, PersonId, StepId, WallMs, ZoneId};
+use crate::id::{ActivationId, ConferenceId, IntentId, PersonId, StepId, WallMs, ZoneId};
 use crate::intent::{IntentStatus, Mode, Priority, Signature, SignedIntent};
 
 #[derive(Debug, Clone)]
@@ -83,6 +83,24 @@ pub enum EffectAction {
         /// that the gateway drops the second.
         dedupe: String,
         not_after: WallMs,
+    },
+    /// Opens a conference and rings everybody in it at once. Done, with
+    /// [`crate::fact::Proof::joined`], as soon as `min_join` people are in it,
+    /// whoever they are; after `wait_s` without them it is
+    /// [`EffectResult::too_few`]; *unreachable* says that no room was opened.
+    /// A conference goes on after either until its people end it, and so it does
+    /// after [`Output::Cease`]: that ends the step, which is then *ceased*, and
+    /// takes the word from nobody. Where this number's room is in use already,
+    /// those who are missing are rung into it.
+    Confer {
+        conference: ConferenceId,
+        /// What others dial to come in.
+        number: String,
+        members: Vec<Attendee>,
+        min_join: u32,
+        wait_s: u32,
+        /// The key that lets in who has answered; `None`: at once.
+        confirm: Option<u8>,
     },
 }
 

@@ -270,7 +270,13 @@ impl Home {
             Some(StepKind::Message(text)) => {
                 self.message_move(now, directory, run, step, text, due)
             }
-            Some(StepKind::PaPlay(_) | StepKind::Delay { .. } | StepKind::Confirm(_)) | None => {
+            Some(
+                StepKind::PaPlay(_)
+                | StepKind::Delay { .. }
+                | StepKind::Confirm(_)
+                | StepKind::ConferenceOpen(_),
+            )
+            | None => {
                 let superseded = StepState::Superseded;
                 Some(pass_since(now, run, step, due.target, superseded, now.mono))
             }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Home;
 use super::activation::{Activation, Phase};
 use super::calls::CallsPicture;
+use super::conferences::ConferencesPicture;
 use super::step::{StepRun, TargetRun};
 use crate::directory::{Evidence, Level};
 use crate::fact::{EffectResult, Ending, Proof, StepState, Target, Why};
@@ -24,6 +25,8 @@ pub struct Picture {
     pub awaiting: Vec<AwaitingPicture>,
     #[serde(default)]
     pub calls: CallsPicture,
+    #[serde(default)]
+    pub conferences: ConferencesPicture,
 }
 
 /// Half a launch: a plan that needs two people, and one of them.
@@ -104,6 +107,7 @@ impl Home {
             activations,
             awaiting: self.awaiting(),
             calls: self.calls.picture(),
+            conferences: self.conferences.picture(),
         }
     }
 

@@ -29,6 +29,10 @@ pub struct Planted {
     pub unknown_retried: bool,
     /// Who acknowledged is called again.
     pub acknowledged_forgotten: bool,
+    /// A conference of which nobody knows is opened again.
+    pub conference_reopened: bool,
+    /// Too few in a conference are taken for enough.
+    pub joined_rounded_up: bool,
 }
 
 impl Home {

@@ -111,10 +111,11 @@ impl Home {
             EffectResult::Done if proof.grade.is_none() => {
                 EffectResult::Unknown { why: "nothing was seen of it".to_owned() }
             }
+            EffectResult::Done => self.joined(&key, proof),
             EffectResult::Failed { why } => EffectResult::Failed { why: clip(&why) },
             EffectResult::Unreachable { why } => EffectResult::Unreachable { why: clip(&why) },
             EffectResult::Unknown { why } => EffectResult::Unknown { why: clip(&why) },
-            result @ (EffectResult::Done | EffectResult::Ceased | EffectResult::NotBegun) => result,
+            result @ (EffectResult::Ceased | EffectResult::NotBegun) => result,
         };
         let epoch = self.epoch;
         let asked = key.clone();

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::mem;
 
 use super::clock::Mono;
+use super::conference::conference_overdue_ms;
 use crate::directory::{Evidence, Grade, Step, StepKind};
 use crate::fact::{EffectResult, Proof, StepState, Target, Why};
 use crate::id::{PersonId, StepGroup, StepId};
@@ -25,13 +26,6 @@ pub const PERSON_OVERDUE_MS: u64 = 10 * 60_000;
 /// Most attempts at one message, people's included: those that a window of half
 /// an hour holds, and a few that somebody asks for.
 pub const MESSAGE_ATTEMPTS_MAX: u16 = 48;
-
-pub(super) fn overdue_ms(target: &Target) -> u64 {
-    match target {
-        Target::Zone(_) => OVERDUE_MS,
-        Target::Person(_) => PERSON_OVERDUE_MS,
-    }
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum StepPhase {
@@ -97,9 +91,23 @@ impl StepRun {
             Some(StepKind::PaPlay(page)) => page.evidence,
             // A telephone that was answered has told nobody anything yet.
             Some(StepKind::CallRoster(_)) => Some(Evidence { grade: Grade::Heard, within_s: 0 }),
-            Some(StepKind::Delay { .. } | StepKind::Confirm(_) | StepKind::Message(_)) | None => {
-                None
-            }
+            // How many joined is counted before it is written down.
+            Some(
+                StepKind::Delay { .. }
+                | StepKind::Confirm(_)
+                | StepKind::Message(_)
+                | StepKind::ConferenceOpen(_),
+            )
+            | None => None,
+        }
+    }
+
+    /// After how long without an outcome an effect is unknown.
+    pub(super) fn overdue_ms(&self, target: &Target) -> u64 {
+        match target {
+            Target::Zone(_) => OVERDUE_MS,
+            Target::Person(_) => PERSON_OVERDUE_MS,
+            Target::Conference(_) => conference_overdue_ms(self.kind.as_ref()),
         }
     }
 
@@ -110,7 +118,8 @@ impl StepRun {
                 StepKind::PaPlay(_)
                 | StepKind::Delay { .. }
                 | StepKind::Confirm(_)
-                | StepKind::CallRoster(_),
+                | StepKind::CallRoster(_)
+                | StepKind::ConferenceOpen(_),
             )
             | None => ATTEMPTS_MAX,
         }
@@ -174,7 +183,10 @@ impl StepRun {
     }
 
     fn is_for_people(&self) -> bool {
-        matches!(self.kind, Some(StepKind::CallRoster(_) | StepKind::Message(_)))
+        matches!(
+            self.kind,
+            Some(StepKind::CallRoster(_) | StepKind::Message(_) | StepKind::ConferenceOpen(_))
+        )
     }
 
     /// Late evidence may settle what stood as unknown.

@@ -33,13 +33,14 @@ pub enum Window {
     Page,
     Call,
     Message,
+    Conference,
 }
 
 impl Window {
     pub const fn ms(self) -> u64 {
         match self {
             Self::Page => 120_000,
-            Self::Call => 5 * 60_000,
+            Self::Call | Self::Conference => 5 * 60_000,
             Self::Message => 30 * 60_000,
         }
     }
@@ -51,6 +52,7 @@ impl Window {
             StepKind::PaPlay(_) => Some(Self::Page),
             StepKind::CallRoster(_) => Some(Self::Call),
             StepKind::Message(_) => Some(Self::Message),
+            StepKind::ConferenceOpen(_) => Some(Self::Conference),
             StepKind::Delay { .. } | StepKind::Confirm(_) => None,
         }
     }

@@ -112,6 +112,12 @@ impl IntentStatus {
                 format!("将再联系 {who} 一次（第 {attempt} 次）"),
                 format!("{who} is tried once more (attempt {attempt})"),
             ),
+            Self::Repeats {
+                key: EffectKey { target: Target::Conference(number), attempt, .. },
+            } => (
+                format!("将再召集一次会议 {number}（第 {attempt} 次）"),
+                format!("conference {number} is called together once more (attempt {attempt})"),
+            ),
             Self::Repeats { key } => (
                 format!("将在 {} 再播一次（第 {} 次）", key.target, key.attempt),
                 format!("{} hears it once more (attempt {})", key.target, key.attempt),

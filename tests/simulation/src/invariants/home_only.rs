@@ -16,7 +16,8 @@ impl Invariant for OnlyAtHome {
     fn look(&mut self, seen: &Seen<'_>) -> Result<(), String> {
         let Seen::Nightfall(journals) = seen else { return Ok(()) };
         for sounded in &journals.ledger {
-            // People are everybody's: the site of the launch calls them.
+            // People are everybody's: the site of the launch calls them, alone or
+            // together.
             let Target::Zone(zone) = &sounded.key.target else { continue };
             let (home, site) =
                 (journals.fixture.homes.get(&sounded.node), journals.fixture.drives(zone));

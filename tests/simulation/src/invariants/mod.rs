@@ -10,6 +10,7 @@ mod begun;
 mod chains;
 mod claims;
 mod clock;
+mod conferences;
 mod converged;
 mod copies;
 mod home_only;
@@ -186,6 +187,7 @@ impl Default for Watchers {
             Box::<chains::JournalsVerify>::default(),
             Box::<claims::NothingClaimed>::default(),
             Box::<clock::StampsForward>::default(),
+            Box::<conferences::CalledTogetherOnce>::default(),
             Box::<converged::AllAlike>::default(),
             Box::<copies::KeptElsewhere>::default(),
             Box::<home_only::OnlyAtHome>::default(),

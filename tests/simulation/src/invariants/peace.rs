@@ -34,7 +34,9 @@ impl LeftInPeace {
             Deed::Message { person } if !asked && !self.taken.insert(reached(key, person)) => {
                 Err(format!("{key} sent {person} the same text again"))
             }
-            Deed::Page | Deed::Call { .. } | Deed::Message { .. } => Ok(()),
+            Deed::Page | Deed::Call { .. } | Deed::Message { .. } | Deed::Conference { .. } => {
+                Ok(())
+            }
         }
     }
 }

@@ -12,20 +12,26 @@ use weir_link::PublicKey;
 use weir_model::codec;
 use weir_model::decision::{Member, Role};
 use weir_model::directory::{
-    Authority, CallMode, CallRoster, Contacts, Directory, Evidence, Grade, Level, Member as Listed,
-    Message, Need, PaPlay, Person, Plan, Record, Role as Held, RoleKind, Roster, RosterName, Scope,
-    Site, SiteClass, Sound, Step, StepKind, Zone, ZoneName,
+    Authority, CallMode, CallRoster, ConferenceOpen, Contacts, Directory, Evidence, Grade, Level,
+    Member as Listed, Message, Need, PaPlay, Person, Plan, Record, Role as Held, RoleKind, Roster,
+    RosterName, Scope, Site, SiteClass, Sound, Step, StepKind, Zone, ZoneName,
 };
-use weir_model::id::{NodeId, NodeName, PersonId, PlanId, RosterId, SiteId, StepId, ZoneId};
+use weir_model::id::{
+    Extension, NodeId, NodeName, PersonId, PlanId, RosterId, SiteId, StepId, ZoneId,
+};
 use weir_model::intent::{Intent, SignedIntent};
 use weir_model::state::State;
 
 /// People who may launch.
 pub(super) const PEOPLE: [&str; 4] = ["wang", "li", "chen", "zhao"];
-/// Evacuation, an alert in three steps, an all-clear, calls and messages.
-pub(super) const PLANS: [&str; 4] = ["P-red", "P-orange", "P-clear", "P-people"];
+/// Evacuation, an alert in three steps, an all-clear, calls and messages, a
+/// conference.
+pub(super) const PLANS: [&str; 5] = ["P-red", "P-orange", "P-clear", "P-people", "P-meet"];
 /// Who is called and written to. The last stands in for the others.
 pub(super) const HEADS: [&str; 3] = ["jiang", "hu", "gao"];
+/// How many a conference wants.
+pub const MIN_JOIN: u32 = 2;
+const ROOM: &str = "500";
 const ZONES_A_SITE: u64 = 2;
 
 /// See the module.
@@ -39,6 +45,11 @@ pub struct Fixture {
 /// Whose devices a zone's are.
 pub(super) fn zone_of(site: u64, zone: u64) -> anyhow::Result<ZoneId> {
     Ok(ZoneId::new(format!("{site}40{zone}"))?)
+}
+
+/// Where a site's conference is held.
+pub(super) fn room_of(site: u64) -> anyhow::Result<Extension> {
+    Ok(Extension::new(format!("{site}{ROOM}"))?)
 }
 
 fn site_of(site: u64) -> anyhow::Result<SiteId> {
@@ -116,6 +127,15 @@ fn people() -> anyhow::Result<Vec<Record>> {
     Ok(records)
 }
 
+/// The same people in one room, and something after it.
+fn meeting() -> anyhow::Result<Record> {
+    let rosters = vec![RosterName::Fixed(RosterId::new("heads")?)];
+    let (room, min_join, wait_s, confirm) = (ROOM.to_owned(), MIN_JOIN, 10, None);
+    let meeting = ConferenceOpen { room, rosters, min_join, wait_s, confirm };
+    let then = step("s2", StepKind::Delay { s: 30 })?;
+    plan(PLANS[4], Level::Orange, vec![step("s1", StepKind::ConferenceOpen(meeting))?, then])
+}
+
 fn place(site: u64) -> anyhow::Result<Vec<Record>> {
     let id = site_of(site)?;
     let mut records = vec![Record::Site(Site {
@@ -149,6 +169,7 @@ fn directory(sites: u64) -> anyhow::Result<Directory> {
         all.put_record(person(id)?);
     }
     people()?.into_iter().for_each(|record| all.put_record(record));
+    all.put_record(meeting()?);
     let delay = step("s2", StepKind::Delay { s: 4 })?;
     all.put_record(plan("P-red", Level::Red, vec![page("s1")?])?);
     all.put_record(plan("P-orange", Level::Orange, vec![page("s1")?, delay, page("s3")?])?);

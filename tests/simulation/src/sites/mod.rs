@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use weir_consensus::site::{Gate, Outbox, Settings, Site, SiteView};
 use weir_consensus::store::AppliedView;
 
-pub use fixture::Fixture;
+pub use fixture::{Fixture, MIN_JOIN};
 pub use run::run;
 
 use crate::bus::SimTransport;

@@ -10,7 +10,7 @@ use weir_model::fact::Target;
 use weir_model::id::{ActivationId, IntentId, NodeId, PersonId, PlanId, SiteId, StepId};
 use weir_model::intent::{Intent, IntentBody, Mode, Priority, SignedIntent};
 
-use super::fixture::{Fixture, HEADS, PEOPLE, PLANS, zone_of};
+use super::fixture::{Fixture, HEADS, PEOPLE, PLANS, room_of, zone_of};
 use crate::dice::Dice;
 use crate::world::World;
 
@@ -64,6 +64,9 @@ impl Dispatcher {
                     IntentBody::Launch { plan, .. } if plan.as_str() == PLANS[3] => {
                         Target::Person(PersonId::new(head)?)
                     }
+                    IntentBody::Launch { plan, .. } if plan.as_str() == PLANS[4] => {
+                        Target::Conference(room_of(site)?)
+                    }
                     _ => Target::Zone(zone_of(site, 1)?),
                 };
                 let repeat = IntentBody::Repeat { activation, step, target };
@@ -78,6 +81,7 @@ impl Dispatcher {
                 let plan = if self.dice.permille(600) { PLANS[0] } else { PLANS[1] };
                 let plan = if self.dice.permille(100) { PLANS[2] } else { plan };
                 let plan = if self.dice.permille(250) { PLANS[3] } else { plan };
+                let plan = if self.dice.permille(150) { PLANS[4] } else { plan };
                 let plan = PlanId::new(plan)?;
                 let version = self.fixture.directory.plan_hash(&plan)?.unwrap_or_default();
                 let mode = if self.dice.permille(150) { Mode::Drill } else { Mode::Real };

@@ -1,5 +1,6 @@
-//! The loudspeakers, telephones and the message gateway, outside of every crash: a
-//! ledger of what sounded, rang or was sent, and the edge that drives it. An order
+//! The loudspeakers, telephones, conferences and the message gateway, outside of
+//! every crash: a ledger of what sounded, rang, met or was sent, and the edge that
+//! drives it. An order
 //! may be lost on its last metre, its report may be lost on the way back, and a
 //! device that is asked may keep silent; but what the edge reports as done was
 //! done.
@@ -15,7 +16,7 @@ use weir_consensus::site::{Effects, Report};
 use weir_model::directory::Grade;
 use weir_model::fact::{EffectKey, EffectResult, Proof, Why};
 use weir_model::home::{EffectAction, EffectOrder};
-use weir_model::id::{NodeId, PersonId, WallMs};
+use weir_model::id::{ConferenceId, NodeId, PersonId, WallMs};
 use weir_model::intent::Mode;
 
 use crate::dice::digest;
@@ -36,6 +37,12 @@ pub enum Deed {
     /// The gateway took a text for this one.
     Message {
         person: PersonId,
+    },
+    /// A conference was opened.
+    Conference {
+        conference: ConferenceId,
+        /// How many come in before its time is over.
+        joined: u32,
     },
 }
 
@@ -178,11 +185,56 @@ impl World {
     }
 }
 
+/// Who is called together, by what order.
+struct Gathering {
+    conference: ConferenceId,
+    invited: u32,
+    wanted: u32,
+    wait_s: u32,
+}
+
+impl World {
+    /// A room opens and people come or do not. The edge may count wrong; what it
+    /// counts is in its proof all the same.
+    async fn confer(
+        self: Arc<Self>,
+        did: impl FnOnce(Deed) -> Sounded + Send,
+        of: Gathering,
+        report: Report,
+    ) {
+        let Gathering { conference, invited, wanted, wait_s } = of;
+        let mut dice = self.dice(conference.0);
+        sleep(Duration::from_millis(dice.between(1..50))).await;
+        let unknown = || EffectResult::Unknown { why: "no answer".to_owned() };
+        if dice.permille(80) {
+            sleep(SILENCE).await;
+            return report.ended(unknown(), Proof::default()).await;
+        }
+        let joined = u32::try_from(dice.between(0..u64::from(invited) + 1)).unwrap_or(invited);
+        let sounded = did(Deed::Conference { conference, joined });
+        let key = sounded.key.clone();
+        let stopped = self.sounds(sounded);
+        let takes = Duration::from_millis(dice.between(300..u64::from(wait_s) * 1_000));
+        let ceased = timeout(takes, stopped.cancelled()).await.is_ok();
+        self.ledger.with(|ledger| drop(ledger.playing.remove(&key)));
+        if dice.permille(150) {
+            sleep(SILENCE).await;
+            return report.ended(unknown(), Proof::default()).await;
+        }
+        let (result, proof) = match joined < wanted && !dice.permille(200) {
+            _ if ceased => (EffectResult::Ceased, Proof::default()),
+            true => (EffectResult::too_few(joined, wanted), Proof::default()),
+            false => (EffectResult::Done, Proof::joined(joined, wanted)),
+        };
+        report.ended(result, proof).await;
+    }
+}
+
 impl Effects for Edge {
     fn begin(&self, order: EffectOrder, _ends_in: Duration, report: Report) {
         let (key, why, ordered, node) = (order.key, order.why, (self.wall)(), self.node);
         let world = self.world.clone();
-        let did = |deed| Sounded { node, key, deed, why, ordered };
+        let did = move |deed| Sounded { node, key, deed, why, ordered };
         match order.action {
             EffectAction::Page { .. } => {
                 self.world.spawn(world.play(did(Deed::Page), report));
@@ -192,6 +244,11 @@ impl Effects for Edge {
             }
             EffectAction::Message { person, .. } => {
                 self.world.spawn(world.send(did(Deed::Message { person }), report));
+            }
+            EffectAction::Confer { conference, members, min_join: wanted, wait_s, .. } => {
+                let invited = u32::try_from(members.len()).unwrap_or(u32::MAX);
+                let of = Gathering { conference, invited, wanted, wait_s };
+                self.world.spawn(world.confer(did, of, report));
             }
         }
     }

@@ -7,8 +7,9 @@ use super::records::NOBODY;
 use crate::directory::fault::fault;
 use crate::directory::word::Word;
 use crate::directory::{
-    Authority, CallMode, CallRoster, Confirm, Evidence, Grade, Level, Message, Need, OnTimeout,
-    PaPlay, Plan, RoleKind, RosterName, Sound, Step, StepKind, ZoneName,
+    Authority, CONFERENCE_WAIT_S, CallMode, CallRoster, ConferenceOpen, Confirm, Evidence, Grade,
+    Level, Message, Need, OnTimeout, PaPlay, Plan, RoleKind, RosterName, Sound, Step, StepKind,
+    ZoneName,
 };
 
 pub(super) fn plan(read: &mut Reader, fields: &Fields<'_>, stand_in: &str) -> Option<Plan> {
@@ -72,6 +73,7 @@ fn step(read: &mut Reader, fields: &Fields<'_>) -> Option<Step> {
         "confirm" => confirm(read, fields),
         "call.roster" => call_roster(read, fields),
         "message" => message(read, fields),
+        "conference.open" => conference_open(read, fields),
         unknown => {
             let unknown: String = unknown.chars().take(48).collect();
             refuse_kind(read, fields, &unknown);
@@ -213,6 +215,22 @@ fn message(read: &mut Reader, fields: &Fields<'_>) -> StepKind {
     let roster = read.name(fields, "roster", NOBODY).unwrap_or(RosterName::SiteDuty);
     let text_zh = read.text(fields, "text_zh");
     StepKind::Message(Message { roster, text_zh, text_en: read.maybe_text(fields, "text_en") })
+}
+
+fn conference_open(read: &mut Reader, fields: &Fields<'_>) -> StepKind {
+    let known =
+        ["id", "kind", "group", "island_ok", "room", "rosters", "min_join", "wait_s", "confirm"];
+    read.only(fields, &known);
+    let room = read.text(fields, "room");
+    let rosters = read.list(fields, "rosters");
+    let rosters = read.names::<RosterName, _>(rosters, NOBODY);
+    let min_join = read.number(fields, "min_join", 1);
+    let wait_s = read.number_or(fields, "wait_s", CONFERENCE_WAIT_S);
+    // Beyond a byte is beyond every key; the check says so.
+    let key = |read: &mut Reader| u8::try_from(read.number_or(fields, "confirm", 1));
+    let confirm = read.maybe(fields, "confirm").is_some();
+    let confirm = confirm.then(|| key(read).unwrap_or(u8::MAX));
+    StepKind::ConferenceOpen(ConferenceOpen { room, rosters, min_join, wait_s, confirm })
 }
 
 fn confirm(read: &mut Reader, fields: &Fields<'_>) -> StepKind {

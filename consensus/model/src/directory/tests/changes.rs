@@ -149,7 +149,9 @@ fn varied(dice: &[u8]) -> Directory {
             0 => drop(directory.cameras.pop_first()),
             // The last one that no plan names.
             1 => {
-                let named = |id: &str| matches!(id, "village.heads" | "county.town.village");
+                let named = |id: &str| {
+                    matches!(id, "village.heads" | "county.town.village" | "RC.dispatch")
+                };
                 let ids = directory.rosters.keys().rev();
                 if let Some(last) = ids.clone().find(|id| !named(id.as_str())).cloned() {
                     directory.rosters.remove(&last);

@@ -1,6 +1,6 @@
 //! What somebody gets who dials a number at a site.
 
-use super::super::{Contact, Dialled, RosterName};
+use super::super::{ATTENDEES_MAX, ConferenceOpen, Contact, Dialled, RosterName};
 use super::{demo, id};
 use crate::id::Extension;
 
@@ -59,6 +59,67 @@ fn nine_and_a_number_go_out_by_the_sites_own_line() {
     let mut without = demo.clone();
     without.extensions.remove("5290");
     assert_eq!(without.route(&id("R3"), "9110"), outside("110", &[]));
+}
+
+/// From wherever it is dialled, a room is its own site's.
+#[test]
+fn a_prefix_and_a_room_lead_into_that_sites_conference() {
+    let mut demo = demo();
+    let room = |site: &str, number: &str| Dialled::Room { site: id(site), number: id(number) };
+    for from in ["R3", "HQ"] {
+        assert_eq!(demo.route(&id(from), "5500"), room("R3", "5500"));
+        assert_eq!(demo.route(&id(from), "1599"), room("HQ", "1599"));
+    }
+    for dialled in ["500", "9500", "55000", "5600", "550"] {
+        let led = demo.route(&id("R3"), dialled);
+        assert!(!matches!(led, Dialled::Room { .. }), "{dialled}: {led:?}");
+    }
+    let phone = demo.extensions["5102"].clone();
+    let number: Extension = id("5500");
+    demo.extensions.insert(number.clone(), super::super::ExtensionRecord { number, ..phone });
+    assert_eq!(demo.route(&id("R3"), "5500"), Dialled::Local(id("5500")));
+}
+
+#[test]
+fn a_conference_rings_each_person_once_at_their_own_site() {
+    let mut demo = demo();
+    let meets = |rosters: &[&str]| ConferenceOpen {
+        room: "500".into(),
+        rosters: rosters.iter().map(|name| id(name)).collect(),
+        min_join: 2,
+        wait_s: 60,
+        confirm: None,
+    };
+    let both = meets(&["site.duty", "RC.dispatch", "R3.duty", "R3.village.heads"]);
+    let attendees = demo.attendees(&both, &id("R3"));
+    let who: Vec<_> =
+        attendees.iter().map(|one| (one.person.as_str(), one.site.as_str())).collect();
+    let expected = [
+        ("li.qingsong", "R3"),
+        ("gao.yanfei", "R3"),
+        ("tang.yue", "RC"),
+        ("qiu.haitao", "RC"),
+        ("shangwan.head", "R3"),
+        ("zhongwan.head", "R3"),
+        ("xiawan.head", "R3"),
+    ];
+    assert_eq!(who, expected);
+    let mobile = Contact::Phone("+8619900000106".into());
+    assert_eq!(attendees[2].numbers, [Contact::Extension(id("2011")), mobile]);
+    // Without a telephone of their own they are rung where they have the duty.
+    demo.people.get_mut("gao.yanfei").unwrap().contacts = Default::default();
+    let attendees = demo.attendees(&meets(&["R3.duty", "site.duty"]), &id("R3"));
+    assert_eq!(attendees[1].numbers, []);
+    let from_hq = demo.attendees(&meets(&["village.heads"]), &id("HQ"));
+    assert!(from_hq.iter().all(|one| one.site.as_str() == "HQ"), "the site of the launch");
+    let gao = demo.people["gao.yanfei"].clone();
+    assert_eq!(demo.home_of(&gao), Some(&id("R3")));
+    for n in 0..100 {
+        let person = super::super::Person { id: id(&format!("d{n:03}")), ..gao.clone() };
+        demo.people.insert(person.id.clone(), person);
+    }
+    assert_eq!(demo.invited(&both, &id("R3")).len(), 107);
+    assert_eq!(demo.attendees(&both, &id("R3")).len(), ATTENDEES_MAX);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Reading a file: a good one is read, a bad one is refused with every mistake,
 //! each with its line and its remedy.
 
-use super::super::{FaultCode, RecordKind, limits, read};
+use super::super::{FaultCode, RecordKind, RosterName, StepKind, limits, read};
 use super::{DEMO, demo, id, shown};
 
 #[test]
@@ -104,7 +104,7 @@ fn an_unknown_step_kind_is_refused_by_name() {
     assert_eq!(
         mistake.fault.what_en,
         "step kind `sms` is not known to this version; known: pa.play, delay, confirm, \
-         call.roster, message"
+         call.roster, message, conference.open"
     );
 }
 
@@ -145,7 +145,7 @@ fn a_record_written_twice_is_named_with_the_line_of_the_first() {
 #[test]
 fn each_rule_of_the_directory_has_its_refusal() {
     use FaultCode as Code;
-    let edits: [(&str, &str, Code); 27] = [
+    let edits: [(&str, &str, Code); 35] = [
         ("to = \"HQ\"", "to = \"XX\"", Code::UnknownReference),
         ("prefix = \"2\"", "prefix = \"11\"", Code::Duplicate),
         ("nodes = [\"rc1\"]", "nodes = [\"hq1\"]", Code::Duplicate),
@@ -173,6 +173,18 @@ fn each_rule_of_the_directory_has_its_refusal() {
         ("请保持通讯畅通", "请于20:30前到岗", Code::TimeLiteral),
         ("{site}发布", "{minutes}后", Code::Template),
         ("id = \"R3.duty\"", "id = \"site.duty\"", Code::BadValue),
+        ("room = \"500\"", "room = \"2500\"", Code::BadValue),
+        ("room = \"500\"", "room = 500", Code::WrongType),
+        (
+            "\"site.duty\", \"RC.dispatch\"",
+            "\"site.duty\", \"RC.despatch\"",
+            Code::UnknownReference,
+        ),
+        ("\"site.duty\", \"RC.dispatch\"", "\"site.duty\", \"site.duty\"", Code::Duplicate),
+        ("[\"site.duty\", \"RC.dispatch\"]", "[]", Code::Empty),
+        ("min_join = 2", "min_join = 65", Code::OutOfRange),
+        ("wait_s = 60", "wait_s = 601", Code::OutOfRange),
+        ("wait_s = 60", "confirm = 10", Code::OutOfRange),
     ];
     for (from, to, code) in edits {
         assert!(DEMO.contains(from), "the demo file no longer holds {from}");
@@ -183,6 +195,81 @@ fn each_rule_of_the_directory_has_its_refusal() {
         let found = here.map(|one| one.fault.code);
         assert_eq!(found, Some(code), "{to}: {}", shown(&mistakes));
     }
+}
+
+/// The conference of the orange plan, with other words in it.
+fn meeting(from: &str, to: &str) -> Vec<(u32, FaultCode)> {
+    let text = DEMO.replacen(from, to, 1);
+    let line = |at: &str| 1 + text[..text.find(at).unwrap()].matches('\n').count();
+    let begins = u32::try_from(line("kind = \"conference.open\"")).unwrap();
+    let mistakes = read(&text).err().unwrap_or_default();
+    mistakes.iter().map(|one| (one.line - begins, one.fault.code)).collect()
+}
+
+#[test]
+fn a_conference_that_could_never_fill_is_refused() {
+    let rosters = "[\"site.duty\", \"RC.dispatch\"]";
+    let wanting = |of: &str, many: u32| {
+        meeting(
+            &format!("rosters = {rosters}\nmin_join = 2"),
+            &format!("rosters = {of}\nmin_join = {many}"),
+        )
+    };
+    let too_many = vec![(4, FaultCode::OutOfRange)];
+    assert_eq!(wanting("[\"RC.dispatch\"]", 3), too_many);
+    assert_eq!(wanting("[\"RC.dispatch\"]", 2), []);
+    // One person on two lists is one person.
+    assert_eq!(wanting("[\"village.heads\", \"R3.village.heads\"]", 9), too_many);
+    // Who has the duty differs from site to site.
+    assert_eq!(wanting("[\"RC.dispatch\", \"site.duty\"]", 3), []);
+    assert_eq!(wanting("[\"site.duty\"]", 64), []);
+    assert_eq!(wanting("[]", 1), [(3, FaultCode::Empty)]);
+    let named = ["HQ", "RC", "R1", "R2", "R3", "R4", "R5", "R6"].map(|at| format!("\"{at}.duty\""));
+    assert_eq!(wanting(&format!("[{}]", named.join(", ")), 8), []);
+    let nine = format!("[{}, \"county\"]", named.join(", "));
+    assert_eq!(wanting(&nine, 2), [(3, FaultCode::TooMany)]);
+}
+
+#[test]
+fn a_conference_of_more_people_than_a_room_holds_is_refused() {
+    let people = |n: usize| format!("[[person]]\nid = \"v{n}\"\nname = \"村民\"\n\n");
+    let member = |n: usize| format!("  {{ person = \"v{n}\" }},\n");
+    let crowd: String = (0..65).map(people).collect();
+    let members: String = (0..65).map(member).collect();
+    let crowd =
+        format!("{crowd}[[roster]]\nid = \"crowd\"\nmembers = [\n{members}]\n\n# ── Cameras");
+    let text =
+        DEMO.replacen("# ── Cameras", &crowd, 1).replacen("\"RC.dispatch\"]", "\"crowd\"]", 1);
+    let mistakes = read(&text).unwrap_err();
+    let [mistake] = mistakes.as_slice() else { panic!("{}", shown(&mistakes)) };
+    assert_eq!(mistake.fault.code, FaultCode::TooMany);
+    assert!(mistake.fault.what_en.starts_with("these rosters hold 65 people"), "{mistake}");
+    let fewer = text.replacen("  { person = \"v64\" },\n", "", 1);
+    assert!(read(&fewer).is_ok());
+}
+
+/// Whoever is told to dial it would get a telephone.
+#[test]
+fn a_room_whose_number_is_a_telephone_somewhere_is_refused() {
+    let text = DEMO.replacen("number = \"7102\"", "number = \"7500\"", 1);
+    let mistakes = read(&text).unwrap_err();
+    let [mistake] = mistakes.as_slice() else { panic!("{}", shown(&mistakes)) };
+    assert_eq!(mistake.fault.code, FaultCode::Duplicate);
+    assert_eq!(mistake.fault.what_en, "500 already belongs to extension 7500");
+}
+
+#[test]
+fn a_conference_says_by_itself_how_long_it_waits_and_lets_in_whoever_answers() {
+    let kind = |text: &str| {
+        let directory = read(text).unwrap_or_else(|mistakes| panic!("{}", shown(&mistakes)));
+        directory.plans["P-37-core"].steps[2].kind.clone()
+    };
+    let StepKind::ConferenceOpen(as_written) = kind(DEMO) else { panic!() };
+    assert_eq!((as_written.wait_s, as_written.confirm), (60, Some(1)));
+    let without = DEMO.replacen("wait_s = 60\nconfirm = 1\n", "", 1);
+    let StepKind::ConferenceOpen(other) = kind(&without) else { panic!() };
+    assert_eq!((other.wait_s, other.confirm), (60, None));
+    assert_eq!(other.rosters, [RosterName::SiteDuty, RosterName::Fixed(id("RC.dispatch"))]);
 }
 
 #[test]

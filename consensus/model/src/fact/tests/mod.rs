@@ -69,4 +69,12 @@ fn an_old_journal_is_read_by_a_newer_release() {
     let target = |target| postcard::to_allocvec(&target).unwrap()[0];
     assert_eq!(target(Target::Zone("5403".parse().unwrap())), 0);
     assert_eq!(target(Target::Person("li".parse().unwrap())), 1);
+    assert_eq!(target(Target::Conference("5500".parse().unwrap())), 2);
+    let conference = crate::id::ConferenceId(7);
+    let (who, why) = ("li".to_owned(), LeaveReason::HungUp);
+    let opened = FactBody::ConferenceOpened { conference, number: "5500".into(), by: None };
+    let joined = FactBody::ConferenceJoined { conference, who: who.clone(), site: site("R3") };
+    let left = FactBody::ConferenceLeft { conference, who, why };
+    let ended = FactBody::ConferenceEnded { conference, joined: 3 };
+    assert_eq!([opened, joined, left, ended].each_ref().map(number), [22, 23, 24, 25]);
 }

@@ -31,7 +31,7 @@ fn ended(n: u16, why: CallEnd, missed: bool) -> FactBody {
 
 impl Bench {
     /// As the driver does with a call's fact.
-    fn call_fact(&mut self, body: FactBody) {
+    pub(super) fn call_fact(&mut self, body: FactBody) {
         let written = self.chain.next(body, self.wall(), 0, &[]).unwrap();
         self.home.heard_of_call(written.fact.at, &written.fact.body);
         self.journal.push(written.fact);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::conference::MIN_JOIN;
 use super::*;
 
 pub(super) fn breaches(site: &Bench) -> Vec<String> {
@@ -13,6 +14,7 @@ pub(super) fn breaches(site: &Bench) -> Vec<String> {
     claimed_outcomes(site, &mut found);
     begun_again_after_a_crash(site, &mut found);
     people_left_in_peace(site, &mut found);
+    conferences(site, &mut found);
     found
 }
 
@@ -104,6 +106,26 @@ fn people_left_in_peace(site: &Bench, found: &mut Vec<String>) {
                 }
             }
             _ => {}
+        }
+    }
+}
+
+/// Unasked, a conference is opened once; and it is done when enough have joined.
+fn conferences(site: &Bench, found: &mut Vec<String>) {
+    let mut opened = BTreeSet::new();
+    for one in &site.sounded {
+        let EffectAction::Confer { .. } = &one.action else { continue };
+        let of = (one.key.activation, one.key.step.clone());
+        if !matches!(one.why, Why::Person(_)) && !opened.insert(of) {
+            found.push(format!("{} was opened again unasked", one.key));
+        }
+    }
+    for fact in &site.journal {
+        if let FactBody::EffectOutcome { key, result: EffectResult::Done, proof, .. } = &fact.body
+            && matches!(key.target, Target::Conference(_))
+            && u32::from(proof.reached) < MIN_JOIN
+        {
+            found.push(format!("{key} is called done, and too few joined"));
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod calls;
 mod checks;
+mod conference;
 mod contradiction;
 mod intents;
 mod mirror;
@@ -127,7 +128,8 @@ pub(super) fn directory() -> Directory {
         }),
     ];
     records.into_iter().for_each(|record| all.put_record(record));
-    people::village().into_iter().for_each(|record| all.put_record(record));
+    let people = people::village().into_iter().chain(conference::meetings());
+    people.for_each(|record| all.put_record(record));
     all
 }
 
@@ -145,7 +147,7 @@ impl Sounded {
     /// Whom it called or wrote to.
     pub(super) fn person(&self) -> Option<&str> {
         match &self.action {
-            EffectAction::Page { .. } => None,
+            EffectAction::Page { .. } | EffectAction::Confer { .. } => None,
             EffectAction::Call { person, .. } | EffectAction::Message { person, .. } => {
                 Some(person.as_str())
             }

@@ -7,7 +7,7 @@ pub(super) const MINUTE_MS: u64 = 60_000;
 const CALL_MS: u64 = 5 * MINUTE_MS;
 const MESSAGE_MS: u64 = 30 * MINUTE_MS;
 
-fn reachable(id: &str, role: Option<RoleKind>, rank: u8, mobile: &str) -> Record {
+pub(super) fn reachable(id: &str, role: Option<RoleKind>, rank: u8, mobile: &str) -> Record {
     let own = Scope::Sites(BTreeSet::from([site()]));
     let roles = role.into_iter().map(|role| Role { role, sites: own.clone() }).collect();
     let mobile = Some(mobile.to_owned()).filter(|number| !number.is_empty());
@@ -21,7 +21,7 @@ fn reachable(id: &str, role: Option<RoleKind>, rank: u8, mobile: &str) -> Record
     })
 }
 
-fn roster(id: &str, members: &[(&str, &[&str])]) -> Record {
+pub(super) fn roster(id: &str, members: &[(&str, &[&str])]) -> Record {
     let name = |id: &str| PersonId::new(id).unwrap();
     let member = |(person, substitutes): &(&str, &[&str])| Member {
         person: name(person),

@@ -6,6 +6,7 @@ use proptest::test_runner::RngAlgorithm::ChaCha;
 use proptest::test_runner::{Config, TestRng, TestRunner};
 
 use super::checks::breaches;
+use super::conference::{MIN_JOIN, room_key};
 use super::people::{MINUTE_MS, person_key};
 use super::random::{play, turns};
 use super::*;
@@ -105,6 +106,36 @@ fn a_person_called_again_who_acknowledged_is_caught() {
 }
 
 #[test]
+fn a_conference_opened_again_unasked_is_caught() {
+    let play = |planted| {
+        let mut site = site_with(planted);
+        site.launch(1, "li", "P-meet-on");
+        site.restart_after(10_000);
+        site.wait_ms(MINUTE_MS);
+        breaches(&site)
+    };
+    assert_eq!(play(Planted::default()), [""; 0]);
+    let found = play(Planted { conference_reopened: true, ..Planted::default() });
+    assert!(found.iter().any(|one| one.contains("opened again unasked")), "{found:?}");
+}
+
+#[test]
+fn too_few_in_a_conference_taken_for_enough_are_caught() {
+    let play = |planted| {
+        let mut site = site_with(planted);
+        site.launch(1, "li", "P-meet");
+        let (key, epoch) = (room_key(1, "s1", 1), site.home.epoch());
+        site.heard.insert(key.clone());
+        let (result, proof) = (EffectResult::Done, Proof::joined(1, MIN_JOIN));
+        site.input(Input::Outcome { key, epoch, result, proof });
+        breaches(&site)
+    };
+    assert_eq!(play(Planted::default()), [""; 0]);
+    let found = play(Planted { joined_rounded_up: true, ..Planted::default() });
+    assert!(found.iter().any(|one| one.contains("too few joined")), "{found:?}");
+}
+
+#[test]
 fn a_dropped_dedupe_is_caught() {
     let play = |planted| {
         let mut site = site_with(planted);
@@ -151,9 +182,11 @@ fn the_random_search_finds_them_too() {
         Planted { outcome_claimed: true, ..none },
         Planted { unknown_retried: true, ..none },
         Planted { acknowledged_forgotten: true, ..none },
+        Planted { conference_reopened: true, ..none },
+        Planted { joined_rounded_up: true, ..none },
     ];
     for planted in bugs {
-        let config = Config { cases: 500, failure_persistence: None, ..Config::default() };
+        let config = Config { cases: 2_000, failure_persistence: None, ..Config::default() };
         let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(ChaCha));
         let found = runner.run(&turns(), |turns| {
             let mut site = site_with(planted);
