@@ -3,6 +3,7 @@
 //! rolls dice, opens a socket or knows a SIP stack: time and random bytes are
 //! arguments, and the same inputs give the same outputs.
 
+pub mod between;
 pub mod call;
 pub mod callout;
 pub mod digest;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
-use weir_model::id::{CallId, PersonId};
+use weir_model::id::{CallId, PersonId, SiteId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallState {
@@ -39,6 +39,8 @@ pub struct CallView {
     pub state: CallState,
     pub since_unix_ms: u64,
     pub emergency: bool,
+    /// The other site, of a call between two.
+    pub at: Option<SiteId>,
     /// Keys pressed on both sides, each counted once.
     pub keys: u32,
 }

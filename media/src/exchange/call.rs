@@ -12,18 +12,21 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_model::directory::AutoAnswer;
-use weir_model::id::{CallId, PersonId};
+use weir_model::id::{CallId, PersonId, SiteId};
 use weir_signaling::call::{
     self, Addresses, Bridge, Dial, Event, Ids, Input, Leg, LegId, Limits, NotPlaced, Output,
     PlaceId, Record, Shown, Side,
 };
 use weir_signaling::digits::{self, Collector, Way};
 
+use super::arrival::{Caller, Turned};
 use super::book::{Book, CallState, CallView};
 use super::legs::Legs;
+use super::line::Line;
 use super::news::News;
-use super::{Declined, Ears, HEARD, Router, has_room};
-use crate::sip::{Call, CallError, Changes, Incoming, Outgoing, Sip};
+use super::{Declined, Ears, HEARD, RoomCall, Router, has_room};
+use crate::between::{self, Between, FarError};
+use crate::sip::{CallError, Changes, Outgoing, Sip};
 use crate::voice::relay::{self, Heard, Lane, Relay, SideStats};
 
 /// How long SIP may take to say whether a call is on its way.
@@ -42,6 +45,8 @@ const IDLE: Duration = Duration::from_secs(60);
 pub(super) struct Parts {
     pub(super) sip: Sip,
     pub(super) relay: Relay,
+    pub(super) between: Option<Between>,
+    pub(super) rooms: mpsc::Sender<RoomCall>,
     pub(super) router: Router,
     pub(super) news: mpsc::Sender<News>,
     pub(super) book: Book,
@@ -62,7 +67,7 @@ pub(super) struct Task {
     dialled: String,
     emergency: bool,
     max_forwards: u8,
-    /// Through a trunk or gateway: worth money, and no ghost may hold it.
+    /// Through a line to the public network: worth money, and no ghost may hold it.
     outside: bool,
     began: Instant,
     heard: mpsc::Receiver<Heard>,
@@ -73,49 +78,45 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// Asks where the call leads and makes room for it.
-    pub(super) async fn begin(
-        parts: Parts,
-        incoming: Incoming,
-        lane_id: u64,
-    ) -> Result<Self, (Call, Declined)> {
-        let Incoming { from, to, offer, source, max_forwards, call } = incoming;
-        let led = match (parts.router)(&from, &to) {
-            Ok(led) => led,
-            Err(declined) => return Err((call, declined)),
-        };
-        let emergency = led.route.emergency;
-        let full = |words: &str| Declined { code: 503, words: words.into() };
+    /// Makes room for the call.
+    pub(super) fn begin(parts: Parts, caller: Caller, lane_id: u64) -> Result<Self, Turned> {
+        let Caller {
+            line, from, from_name, dialled, offer, max_forwards, address, route, at, ..
+        } = caller;
+        let emergency = caller.emergency;
+        let full =
+            |line, words: &str| Box::new((line, Declined { code: 503, words: words.into() }));
         if !has_room(parts.book.len(), emergency) {
             let words =
                 "本站通话已满，请稍后再拨 / all lines of this site are taken; try again later";
-            return Err((call, full(words)));
+            return Err(full(line, words));
         }
         let lane = match parts.relay.open(lane_id) {
             Ok(lane) => lane,
-            Err(error) => return Err((call, full(&error.to_string()))),
+            Err(error) => return Err(full(line, &error.to_string())),
         };
         let dice = dice();
         let (id, ids) = (CallId(dice), ids(&dice));
-        let at = Addresses { a: lane.address(relay::Side::A), b: lane.address(relay::Side::B) };
-        let outside = led.route.groups.iter().flat_map(|group| &group.numbers);
-        let outside = outside.clone().any(|dial| dial.dial.is_some());
+        let ours = Addresses { a: lane.address(relay::Side::A), b: lane.address(relay::Side::B) };
+        let mut dials = route.groups.iter().flat_map(|group| &group.numbers);
+        let outside = dials.any(|dial| dial.dial.is_some());
         let limits = Limits { change_ms: CHANGE_MS, ..Limits::default() };
-        let bridge = Bridge::new(led.route, offer, at, ids, limits, 0);
+        let bridge = Bridge::new(route, offer, ours, ids, limits, 0);
         let (ear, heard) = mpsc::channel(HEARD);
         parts.ears.lock().unwrap_or_else(PoisonError::into_inner).insert(lane_id, ear);
         let (end, ended) = mpsc::channel(1);
-        parts.book.open(view(id, &from, &to, emergency), end);
+        let view = CallView { at, ..view(id, &from, &dialled, emergency) };
+        parts.book.open(view, end);
         Ok(Self {
             parts,
             id,
             lane_id,
             lane,
-            legs: Legs::new(call, source.ip()),
+            legs: Legs::new(line, address),
             bridge,
             from,
-            from_name: led.from_name,
-            dialled: to,
+            from_name,
+            dialled,
             emergency,
             max_forwards,
             outside,
@@ -162,7 +163,7 @@ impl Task {
                     self.ended_by = who;
                     Some(Input::HangUp)
                 }
-                (leg, event) = self.legs.next() => Some(self.said(leg, event)),
+                (leg, input) = self.legs.next() => Some(self.said(leg, input)),
                 Some(heard) = self.heard.recv() => self.listen(&heard),
                 () = sleep_until(wake) => Some(Input::Tick),
             };
@@ -177,26 +178,27 @@ impl Task {
     }
 
     /// What a leg said; one that has said its last is let go.
-    fn said(&mut self, leg: Leg, event: Event) -> Input {
-        match &event {
-            Event::Refused { .. } | Event::Silent | Event::Ended => {
-                drop(self.legs.remove(leg));
+    fn said(&mut self, leg: Leg, input: Input) -> Input {
+        match &input {
+            Input::Heard {
+                event: Event::Refused { .. } | Event::Silent | Event::Ended, ..
             }
-            Event::Info { kind, body } => {
+            | Input::MediaLost => drop(self.legs.remove(leg)),
+            Input::Heard { event: Event::Info { kind, body }, .. } => {
                 if let Some(key) = digits::info::read(kind, body) {
                     let side = if leg == Leg::Caller { Side::A } else { Side::B };
                     self.pressed(side, key.digit, Way::Info, u64::from(key.held_ms));
                 }
             }
-            Event::Trying
-            | Event::Ringing { .. }
-            | Event::Answered { .. }
-            | Event::Confirmed { .. }
-            | Event::Changed { .. }
-            | Event::Agreed { .. }
-            | Event::Declined { .. } => {}
+            Input::Heard { .. }
+            | Input::Begin
+            | Input::Placed { .. }
+            | Input::NotPlaced { .. }
+            | Input::HangUp
+            | Input::Stop
+            | Input::Tick => {}
         }
-        Input::Heard { leg, event }
+        input
     }
 
     fn listen(&mut self, heard: &Heard) -> Option<Input> {
@@ -209,8 +211,9 @@ impl Task {
                 let stats = self.lane.stats();
                 let gone = |side: SideStats| side.heard_ago.is_some_and(|ago| ago >= QUIET);
                 let both = gone(stats.a) && gone(stats.b);
-                // Inside the site a call outlives a switch that restarts, and nobody
-                // need speak while the call is held.
+                // Inside the site a call outlives a switch that restarts, between sites
+                // the stream tells what is lost, and nobody need speak while the call is
+                // held.
                 let lost = self.outside && both && self.shown == Shown::Talking;
                 lost.then_some(Input::MediaLost)
             }
@@ -281,6 +284,32 @@ impl Task {
     }
 
     async fn place(&mut self, place: PlaceId, dial: &Dial, offer: String, ring_ms: u64) -> Input {
+        let answer_within = Duration::from_millis(ring_ms) + PATIENCE;
+        let placed = match &dial.at {
+            Some(site) => self.place_far(site.clone(), dial, offer, answer_within),
+            None => self.place_here(dial, offer, answer_within).await,
+        };
+        match placed {
+            Ok(lines) => {
+                let legs = lines.into_iter().map(|line| self.legs.add(line, &dial.number));
+                let legs: Vec<LegId> = legs.collect();
+                let rung = self.legs.numbers();
+                self.parts.book.update(self.id, |view| {
+                    view.rings = rung;
+                    view.at = view.at.take().or_else(|| dial.at.clone());
+                });
+                Input::Placed { place, legs }
+            }
+            Err(why) => Input::NotPlaced { place, why },
+        }
+    }
+
+    async fn place_here(
+        &self,
+        dial: &Dial,
+        offer: String,
+        answer_within: Duration,
+    ) -> Result<Vec<Line>, NotPlaced> {
         let outgoing = Outgoing {
             to: dial.number.clone(),
             dial: dial.dial.clone(),
@@ -288,25 +317,52 @@ impl Task {
             from_name: self.from_name.clone(),
             auto_answer: AutoAnswer::Device,
             offer,
-            answer_within: Duration::from_millis(ring_ms) + PATIENCE,
+            answer_within,
             max_forwards: self.max_forwards,
             changes: Changes::Ask,
         };
-        let why = match timeout(PLACED_WITHIN, self.parts.sip.call_all(outgoing)).await {
-            Ok(Ok(calls)) => {
-                let legs = calls.into_iter().map(|call| self.legs.add(call, &dial.number));
-                let legs: Vec<LegId> = legs.collect();
-                let rung = self.legs.numbers();
-                self.parts.book.update(self.id, |view| view.rings = rung);
-                return Input::Placed { place, legs };
-            }
-            Ok(Err(CallError::NotRegistered(_))) => NotPlaced::NotRegistered,
-            Ok(Err(CallError::Unreachable(_))) => NotPlaced::Unreachable,
+        match timeout(PLACED_WITHIN, self.parts.sip.call_all(outgoing)).await {
+            Ok(Ok(calls)) => Ok(calls.into_iter().map(Line::Sip).collect()),
+            Ok(Err(CallError::NotRegistered(_))) => Err(NotPlaced::NotRegistered),
+            Ok(Err(CallError::Unreachable(_))) => Err(NotPlaced::Unreachable),
             Ok(Err(CallError::TooMany(_) | CallError::TooLarge | CallError::Stopped)) | Err(_) => {
-                NotPlaced::Full
+                Err(NotPlaced::Full)
             }
+        }
+    }
+
+    fn place_far(
+        &self,
+        site: SiteId,
+        dial: &Dial,
+        offer: String,
+        answer_within: Duration,
+    ) -> Result<Vec<Line>, NotPlaced> {
+        let between = self.parts.between.as_ref().ok_or(NotPlaced::Unreachable)?;
+        let outgoing = between::Outgoing {
+            site,
+            to: dial.number.clone(),
+            from: self.from.clone(),
+            from_name: self.from_name.clone(),
+            emergency: self.emergency,
+            offer,
+            answer_within,
+            max_forwards: self.max_forwards,
         };
-        Input::NotPlaced { place, why }
+        match between.call(outgoing) {
+            Ok(call) => Ok(vec![Line::Far(call)]),
+            Err(error) => {
+                tracing::info!(to = dial.number, %error, "no call to another site");
+                Err(match error {
+                    FarError::NoPeer(_) => NotPlaced::Unreachable,
+                    FarError::TooMany
+                    | FarError::Trunk(_)
+                    | FarError::Silent
+                    | FarError::Dice(_)
+                    | FarError::Stopped => NotPlaced::Full,
+                })
+            }
+        }
     }
 
     fn aim(&mut self, side: Side, aim: Option<call::Aim>) {
@@ -381,6 +437,7 @@ fn view(id: CallId, from: &str, dialled: &str, emergency: bool) -> CallView {
         state: CallState::Ringing,
         since_unix_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
         emergency,
+        at: None,
         keys: 0,
     }
 }

@@ -6,48 +6,48 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::task::Poll;
 
-use weir_signaling::call::{Event, Leg, LegId};
+use weir_signaling::call::{Input, Leg, LegId};
 
-use crate::sip::{Call, CallEvent};
+use super::line::Line;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Legs {
-    caller: Option<Call>,
+    caller: Option<Line>,
     /// Where the caller's signalling comes from.
     caller_at: IpAddr,
-    callees: BTreeMap<LegId, (Call, String)>,
+    callees: BTreeMap<LegId, (Line, String)>,
     last: u32,
 }
 
 impl Legs {
-    pub(super) fn new(caller: Call, caller_at: IpAddr) -> Self {
+    pub(super) fn new(caller: Line, caller_at: IpAddr) -> Self {
         Self { caller: Some(caller), caller_at, callees: BTreeMap::new(), last: 0 }
     }
 
-    pub(super) fn caller(&self) -> Option<&Call> {
+    pub(super) fn caller(&self) -> Option<&Line> {
         self.caller.as_ref()
     }
 
-    pub(super) fn add(&mut self, call: Call, number: &str) -> LegId {
+    pub(super) fn add(&mut self, line: Line, number: &str) -> LegId {
         self.last += 1;
         let id = LegId(self.last);
-        self.callees.insert(id, (call, number.to_owned()));
+        self.callees.insert(id, (line, number.to_owned()));
         id
     }
 
-    pub(super) fn get(&self, leg: Leg) -> Option<&Call> {
+    pub(super) fn get(&self, leg: Leg) -> Option<&Line> {
         match leg {
             Leg::Caller => self.caller.as_ref(),
-            Leg::Callee(id) => self.callees.get(&id).map(|(call, _)| call),
+            Leg::Callee(id) => self.callees.get(&id).map(|(line, _)| line),
         }
     }
 
     /// Takes a leg out: it is over, or is to be hung up.
-    pub(super) fn remove(&mut self, leg: Leg) -> Option<Call> {
+    pub(super) fn remove(&mut self, leg: Leg) -> Option<Line> {
         match leg {
             Leg::Caller => self.caller.take(),
-            Leg::Callee(id) => self.callees.remove(&id).map(|(call, _)| call),
+            Leg::Callee(id) => self.callees.remove(&id).map(|(line, _)| line),
         }
     }
 
@@ -55,7 +55,7 @@ impl Legs {
     pub(super) fn address(&self, leg: Leg) -> Option<IpAddr> {
         match leg {
             Leg::Caller => Some(self.caller_at),
-            Leg::Callee(_) => self.get(leg).map(Call::peer),
+            Leg::Callee(_) => self.get(leg).map(Line::peer),
         }
     }
 
@@ -68,46 +68,19 @@ impl Legs {
         numbers
     }
 
-    /// What a leg says next. Never comes back when there is none. A leg that has
-    /// nothing more to say has ended.
-    pub(super) async fn next(&mut self) -> (Leg, Event) {
-        loop {
-            let (leg, event) = self.heard().await;
-            if let Some(event) = event.map_or(Some(Event::Ended), told) {
-                return (leg, event);
-            }
-        }
-    }
-
-    /// Dropping an unfinished wait loses nothing: a leg's queue keeps its order.
-    async fn heard(&mut self) -> (Leg, Option<CallEvent>) {
+    /// What a leg says next. Never comes back when there is none. Dropping an
+    /// unfinished wait loses nothing: a leg's queue keeps its order.
+    pub(super) async fn next(&mut self) -> (Leg, Input) {
         poll_fn(|context| {
-            let callees = self.callees.iter_mut().map(|(id, (call, _))| (Leg::Callee(*id), call));
-            let caller = self.caller.iter_mut().map(|call| (Leg::Caller, call));
-            for (leg, call) in caller.chain(callees) {
-                if let Poll::Ready(event) = pin!(call.next()).poll(context) {
-                    return Poll::Ready((leg, event));
+            let callees = self.callees.iter_mut().map(|(id, (line, _))| (Leg::Callee(*id), line));
+            let caller = self.caller.iter_mut().map(|line| (Leg::Caller, line));
+            for (leg, line) in caller.chain(callees) {
+                if let Poll::Ready(input) = pin!(line.next(leg)).poll(context) {
+                    return Poll::Ready((leg, input));
                 }
             }
             Poll::Pending
         })
         .await
     }
-}
-
-/// In the words of the rules.
-fn told(event: CallEvent) -> Option<Event> {
-    Some(match event {
-        CallEvent::Trying => Event::Trying,
-        CallEvent::Ringing { code, sdp } => Event::Ringing { code, sdp },
-        CallEvent::Answered { sdp, .. } => Event::Answered { sdp },
-        CallEvent::Refused { code, .. } => Event::Refused { code },
-        CallEvent::Silent => Event::Silent,
-        CallEvent::Confirmed { sdp } => Event::Confirmed { sdp },
-        CallEvent::Changed { sdp } => Event::Changed { sdp },
-        CallEvent::Agreed { sdp } => Event::Agreed { sdp },
-        CallEvent::Declined { code } => Event::Declined { code },
-        CallEvent::Info { kind, body } => Event::Info { kind, body },
-        CallEvent::Ended { .. } => Event::Ended,
-    })
 }

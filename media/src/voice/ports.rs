@@ -38,8 +38,8 @@ pub enum PortsError {
 /// The two sockets of one call; both are closed when dropped.
 #[derive(Debug)]
 pub struct PortPair {
-    pub(super) rtp: UdpSocket,
-    pub(super) rtcp: UdpSocket,
+    pub(crate) rtp: UdpSocket,
+    pub(crate) rtcp: UdpSocket,
     address: SocketAddr,
 }
 
@@ -50,7 +50,7 @@ impl PortPair {
     }
 
     /// What comes to the RTP port will be read.
-    pub(super) fn expect_sound(&self) {
+    pub(crate) fn expect_sound(&self) {
         // It only helps: without it, packets are lost earlier.
         let _ = SockRef::from(&self.rtp).set_recv_buffer_size(SOUND_BUFFER_BYTES);
     }

@@ -83,20 +83,23 @@ impl Decoder {
             return Err(CodecError::G722);
         }
         let coded = link.frames().is_some();
-        let encodes = coded && telephone.codec == Codec::Opus;
-        let encoder = encodes.then(|| OpusEncoder::new(Frames::Ms20, LOCAL_BPS, false));
-        let start_ms = if matches!(link, Link::Satellite { .. }) { 60 } else { 40 };
-        Ok(Self {
+        let delays = match link {
+            // A cable has no excuse for a gap: a busy host's late wake-ups must fit.
+            Link::Terrestrial => JitterConfig { start_ms: 40, least_ms: 40, most_ms: 400 },
+            Link::Thin { .. } => JitterConfig::default(),
+            Link::Satellite { .. } => JitterConfig { start_ms: 60, ..JitterConfig::default() },
+        };
+        let mut decoder = Self {
             telephone,
             format: Format::of(telephone.codec),
             ssrc: first.ssrc,
             seq: first.seq,
             timestamp: first.timestamp,
             marker: true,
-            jitter: Jitter::new(JitterConfig { start_ms, ..JitterConfig::default() }),
+            jitter: Jitter::new(delays),
             late_told: 0,
-            opus: coded.then(OpusDecoder::new).transpose()?,
-            encoder: encoder.transpose()?,
+            opus: None,
+            encoder: None,
             down: Down::default(),
             conceal: Conceal::default(),
             wide: VecDeque::new(),
@@ -105,7 +108,44 @@ impl Decoder {
             was_wide: false,
             keys: KeyPlayer::default(),
             counters: DecoderCounters::default(),
-        })
+        };
+        if coded {
+            decoder.prepare(telephone.codec)?;
+        }
+        Ok(decoder)
+    }
+
+    /// What frames of ours ask for, towards such a telephone.
+    fn prepare(&mut self, towards: Codec) -> Result<(), CodecError> {
+        if towards == Codec::Opus && self.encoder.is_none() {
+            self.encoder = Some(OpusEncoder::new(Frames::Ms20, LOCAL_BPS, false)?);
+        }
+        if self.opus.is_none() {
+            self.opus = Some(OpusDecoder::new()?);
+        }
+        Ok(())
+    }
+
+    /// The telephone or the link is another one from now on; its RTP and what is
+    /// known of arrivals go on.
+    ///
+    /// # Errors
+    /// As for [`Self::new`]; then nothing has changed.
+    pub fn change(&mut self, telephone: Telephone, link: Link) -> Result<(), CodecError> {
+        if !link.carries(telephone.codec) {
+            return Err(CodecError::G722);
+        }
+        if link.frames().is_some() {
+            self.prepare(telephone.codec)?;
+        }
+        if telephone.codec != self.telephone.codec {
+            self.format = Format::of(telephone.codec);
+            self.plain.clear();
+            self.conceal = Conceal::default();
+            self.marker = true;
+        }
+        self.telephone = telephone;
+        Ok(())
     }
 
     pub fn counters(&self) -> DecoderCounters {
@@ -201,9 +241,13 @@ impl Decoder {
         matches!(self.telephone.codec, Codec::Pcma | Codec::Pcmu)
     }
 
-    fn takes(&self, codec: wan::Codec) -> bool {
+    fn takes(&mut self, codec: wan::Codec) -> bool {
         match codec {
-            wan::Codec::Opus60 | wan::Codec::Opus20 => self.opus.is_some(),
+            // The other end may have judged the link to be thin before this one.
+            wan::Codec::Opus60 | wan::Codec::Opus20 => {
+                let towards = self.telephone.codec;
+                towards != Codec::G722 && self.prepare(towards).is_ok()
+            }
             wan::Codec::Pcma | wan::Codec::Pcmu => self.is_g711(),
             wan::Codec::G722 => self.telephone.codec == Codec::G722,
             wan::Codec::OpusAsIs => self.telephone.codec == Codec::Opus,
@@ -232,6 +276,11 @@ impl Decoder {
         self.wide.clear();
         self.plain.clear();
         let Coded { codec, payload } = coded;
+        // It waited while the telephone changed.
+        if !self.takes(codec) {
+            self.counters.strange += 1;
+            return;
+        }
         match codec {
             wan::Codec::Opus60 | wan::Codec::Opus20 => {
                 self.was_wide = true;

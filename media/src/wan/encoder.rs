@@ -82,15 +82,35 @@ struct Coder {
     waits: bool,
 }
 
+impl Coder {
+    /// `None` where the telephone's own frames pass.
+    fn new(telephone: Telephone, link: Link) -> Result<Option<Self>, CodecError> {
+        let Some((frames, bitrate_bps)) = link.frames() else { return Ok(None) };
+        let wide = telephone.codec == Codec::Opus;
+        Ok(Some(Self {
+            opus: OpusEncoder::new(frames, bitrate_bps, !wide)?,
+            decoder: wide.then(OpusDecoder::new).transpose()?,
+            up: Up::default(),
+            conceal: Conceal::default(),
+            sound: Vec::with_capacity(6 * PIECE),
+            silences: 0,
+            waits: frames == Frames::Ms60,
+        }))
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Encoder {
     channel: u16,
     telephone: Telephone,
+    link: Link,
     frame_steps: u32,
     /// When ticks are, modulo [`TICK_MS`].
     phase_ms: u64,
     clock: Option<Clock>,
+    /// What comes next has nothing to do with what came, though it may look so.
+    changed: bool,
     /// Where the next frame begins.
     step: u16,
     begins: bool,
@@ -113,28 +133,18 @@ impl Encoder {
         if !link.carries(telephone.codec) {
             return Err(CodecError::G722);
         }
-        let coder = link.frames().map(|(frames, bitrate_bps)| {
-            let wide = telephone.codec == Codec::Opus;
-            Ok(Coder {
-                opus: OpusEncoder::new(frames, bitrate_bps, !wide)?,
-                decoder: wide.then(OpusDecoder::new).transpose()?,
-                up: Up::default(),
-                conceal: Conceal::default(),
-                sound: Vec::with_capacity(6 * PIECE),
-                silences: 0,
-                waits: frames == Frames::Ms60,
-            })
-        });
         Ok(Self {
             channel,
             telephone,
+            link,
             frame_steps: Format::of(telephone.codec).frame_steps,
             phase_ms: phase_ms % TICK_MS,
             clock: None,
+            changed: false,
             step: 0,
             begins: true,
             plain: Vec::new(),
-            coder: coder.transpose()?,
+            coder: Coder::new(telephone, link)?,
             keys: KeyReader::default(),
             counters: EncoderCounters::default(),
         })
@@ -142,6 +152,46 @@ impl Encoder {
 
     pub fn counters(&self) -> EncoderCounters {
         self.counters
+    }
+
+    /// The telephone, the link or the far channel is another one from now on; the
+    /// time line and the count of keys go on, so that nothing is taken for old.
+    ///
+    /// # Errors
+    /// As for [`Self::new`]; then nothing has changed.
+    pub fn change(
+        &mut self,
+        channel: u16,
+        telephone: Telephone,
+        link: Link,
+    ) -> Result<(), CodecError> {
+        if !link.carries(telephone.codec) {
+            return Err(CodecError::G722);
+        }
+        if (telephone.codec, link) != (self.telephone.codec, self.link) {
+            let coder = Coder::new(telephone, link)?;
+            self.drop_part();
+            self.coder = coder;
+            self.link = link;
+            self.frame_steps = Format::of(telephone.codec).frame_steps;
+            self.begins = true;
+            self.changed = true;
+        }
+        self.telephone = telephone;
+        self.channel = channel;
+        Ok(())
+    }
+
+    /// Whether it codes, and does not only pass on.
+    pub fn codes(&self) -> bool {
+        self.coder.is_some()
+    }
+
+    /// Nothing more comes for now: said once, so that nobody takes it for a loss.
+    pub fn pause(&mut self) -> Vec<Outgoing> {
+        let mut out = Vec::new();
+        self.fall_silent(&mut out);
+        out
     }
 
     /// What all calls' measured work allows.
@@ -211,7 +261,8 @@ impl Encoder {
     }
 
     fn follows(&self, packet: &rtp::Packet<'_>) -> Follows {
-        let Some(clock) = self.clock.filter(|clock| clock.ssrc == packet.ssrc) else {
+        let goes_on = |clock: &Clock| clock.ssrc == packet.ssrc && !self.changed;
+        let Some(clock) = self.clock.filter(goes_on) else {
             return Follows::Anew;
         };
         let ahead = packet.timestamp.wrapping_sub(clock.timestamp);
@@ -225,6 +276,7 @@ impl Encoder {
 
     /// Our time line goes on by the time that passed.
     fn begin_anew(&mut self, now_ms: u64) {
+        self.changed = false;
         self.drop_part();
         if let Some(clock) = self.clock {
             self.counters.restarts += 1;
@@ -294,6 +346,12 @@ impl Encoder {
         if !self.begins {
             self.drop_part();
             self.say(Body::Silence, 1, out);
+            // Its place on the line stands for the telephone's next 20 ms; else
+            // every pause would put our line further ahead of its clock.
+            if let Some(clock) = &mut self.clock {
+                clock.timestamp = clock.timestamp.wrapping_add(self.frame_steps);
+                clock.heard_ms = clock.heard_ms.saturating_add(wan::STEP_MS);
+            }
         }
     }
 

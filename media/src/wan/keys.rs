@@ -58,7 +58,8 @@ impl KeyReader {
             let ahead = event.timestamp.wrapping_sub(last.timestamp);
             if last.ssrc == event.ssrc && ahead == 0 {
                 let news = end && !last.press.end;
-                last.press = KeyPress { end: last.press.end || end, held_steps, ..last.press };
+                let end = last.press.end || end;
+                last.press = KeyPress { channel, end, held_steps, ..last.press };
                 return news.then_some(last.press);
             }
             // Of a key before; a telephone's clock does not run backwards by less.

@@ -131,7 +131,7 @@ fn through(feed: Feed, steps: &[gst::Element], caps: &gst::Caps) -> Result<Vec<u
 }
 
 /// A pipeline that stops when it is dropped.
-struct Running(gst::Pipeline);
+pub(crate) struct Running(pub(crate) gst::Pipeline);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -140,15 +140,18 @@ impl Drop for Running {
 }
 
 impl Running {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(gst::Pipeline::new())
     }
 
-    fn add<'a>(&self, elements: impl IntoIterator<Item = &'a gst::Element>) -> Result<(), Wrong> {
+    pub(crate) fn add<'a>(
+        &self,
+        elements: impl IntoIterator<Item = &'a gst::Element>,
+    ) -> Result<(), Wrong> {
         self.0.add_many(elements).map_err(|error| Wrong::Pipeline(error.to_string()))
     }
 
-    fn play(&self) -> Result<(), Wrong> {
+    pub(crate) fn play(&self) -> Result<(), Wrong> {
         match self.0.set_state(gst::State::Playing) {
             Ok(_) => Ok(()),
             Err(error) => Err(self.trouble(false).unwrap_or(Wrong::Pipeline(error.to_string()))),
@@ -210,7 +213,7 @@ fn whole(samples: &[f32], says: Option<gst::ClockTime>) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn made(name: &'static str) -> Result<gst::Element, Wrong> {
+pub(crate) fn made(name: &'static str) -> Result<gst::Element, Wrong> {
     gst::ElementFactory::make(name).build().map_err(|_| Wrong::Missing(name))
 }
 
@@ -234,7 +237,7 @@ fn raw(format: &str, rate: u32) -> gst::Caps {
         .build()
 }
 
-fn linked(outcome: Result<(), gst::glib::BoolError>) -> Result<(), Wrong> {
+pub(crate) fn linked(outcome: Result<(), gst::glib::BoolError>) -> Result<(), Wrong> {
     outcome.map_err(|error| Wrong::Pipeline(error.to_string()))
 }
 

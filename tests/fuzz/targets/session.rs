@@ -12,7 +12,7 @@ use weir_signaling::sdp;
 
 fn call(offer: &str, answer: &str, change: &str) {
     let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let numbers = vec![Dial { number: "5402".into(), dial: None }];
+    let numbers = vec![Dial { number: "5402".into(), dial: None, at: None }];
     let route = Route { groups: vec![Group { numbers, ring_ms: 60_000 }], emergency: false };
     let addresses = Addresses { a: at(30_000), b: at(30_002) };
     let ids = Ids { a: 1, b: 2 };

@@ -75,15 +75,18 @@ pub(super) fn words(code: u16) -> &'static str {
     match code {
         400 => "Bad Request",
         403 => "Forbidden",
-        404 => "Not Found",
+        404 => "没有这个号码，请核对 / Not Found: there is no such number; check it",
         410 => "Gone",
         413 => "Request Entity Too Large",
-        480 => "Temporarily Unavailable",
+        480 => {
+            "对方话机未登录或不可达，请稍后再拨 / Temporarily Unavailable: the telephone cannot be \
+             reached; try again later"
+        }
         484 => "Address Incomplete",
         486 => "Busy Here",
         488 => "Not Acceptable Here",
         500 => "Server Internal Error",
-        503 => "Service Unavailable",
+        503 => "线路已满，请稍后再拨 / Service Unavailable: all lines are taken; try again later",
         600 => "Busy Everywhere",
         603 => "Decline",
         604 => "Does Not Exist Anywhere",

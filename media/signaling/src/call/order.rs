@@ -3,6 +3,8 @@
 use core::fmt;
 use core::net::SocketAddr;
 
+use weir_model::id::SiteId;
+
 use crate::sdp::Kind;
 
 use super::record::Record;
@@ -56,6 +58,8 @@ pub struct Dial {
     pub number: String,
     /// Through a gateway or trunk: what it is to dial.
     pub dial: Option<String>,
+    /// Another site's number: only that site rings it.
+    pub at: Option<SiteId>,
 }
 
 /// Where the relay receives, on each side.

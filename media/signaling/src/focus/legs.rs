@@ -123,11 +123,11 @@ impl Focus {
         member.due_ms = None;
         let before = std::mem::replace(&mut member.state, State::Joined);
         if before != State::Joined {
-            self.joined_ever = self.joined_ever.saturating_add(1);
             if member.may_record() {
                 let record = Record::Joined { who: who.to_owned(), at_ms: self.now_ms };
                 self.out.push(Output::Record(record));
             }
+            self.has_joined(who.to_owned());
         }
     }
 

@@ -16,16 +16,21 @@ pub(super) struct Member {
     /// What the legs of this try have said so far.
     outcome: State,
     records: u8,
+    busies: u8,
 }
+
+/// How often a busy line is tried again: ten minutes of half a minute each.
+const BUSIES_MAX: u8 = 20;
 
 impl Member {
     pub(super) fn new(dials: Vec<Dial>, due_ms: Option<u64>) -> Self {
         let outcome = State::Unreachable;
-        Self { dials, state: State::Invited, tries: 0, due_ms, outcome, records: 0 }
+        Self { dials, state: State::Invited, tries: 0, due_ms, outcome, records: 0, busies: 0 }
     }
 
     pub(super) fn has(&self, number: &str) -> bool {
-        self.dials.iter().any(|dial| dial.number == number)
+        // A line's number is that of everybody who calls through it.
+        self.dials.iter().any(|dial| dial.dial.is_none() && dial.number == number)
     }
 
     /// Whether the journal takes one more.
@@ -43,6 +48,7 @@ impl Member {
 
     pub(super) fn again_at(&mut self, now_ms: u64) {
         (self.tries, self.due_ms, self.state) = (0, Some(now_ms), State::Invited);
+        self.busies = 0;
     }
 
     /// One leg failed; what says most about the person counts.
@@ -63,7 +69,10 @@ impl Member {
         self.state = self.outcome;
         self.due_ms = match self.state {
             State::Refused => None,
+            // A line that is still busy after all this is not going to be free.
+            State::Busy if self.busies >= BUSIES_MAX => None,
             State::Busy => {
+                self.busies += 1;
                 self.tries = self.tries.saturating_sub(1);
                 Some(now_ms.saturating_add(limits.busy_ms.max(1_000)))
             }

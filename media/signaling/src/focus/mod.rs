@@ -13,13 +13,13 @@ mod sites;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use weir_model::id::SiteId;
 
 pub use order::{
     DIALS_MAX, Dial, Event, Input, Invited, LegId, Limits, MEMBERS_MAX, NotPlaced, Order, Output,
-    Place, PlaceId, Record, Report, Setup, State, Why,
+    Place, PlaceId, Record, Report, SITES_MAX, Setup, State, Why,
 };
 pub use rules::Rules;
 pub use sites::{Picture, Seen};
@@ -68,7 +68,12 @@ pub struct Focus {
     stopped: bool,
     /// Other sites are to hear of it at once.
     urgent: bool,
-    joined_ever: u32,
+    /// By name, here and elsewhere.
+    joined_ever: BTreeSet<String>,
+    /// The root has forgotten this branch.
+    orphan: bool,
+    /// Since when nobody is in a branch that is forgotten.
+    empty_ms: Option<u64>,
     out: Vec<Output>,
 }
 
@@ -108,10 +113,15 @@ impl Focus {
             agreed: 0,
             stopped: false,
             urgent: false,
-            joined_ever: 0,
+            joined_ever: BTreeSet::new(),
+            orphan: false,
+            empty_ms: None,
             out: Vec::new(),
         };
         setup.members.into_iter().for_each(|member| focus.invite(member));
+        if !setup.rings {
+            focus.members.values_mut().for_each(|member| member.due_ms = None);
+        }
         focus
     }
 
@@ -155,6 +165,8 @@ impl Focus {
                 None if up => self.out.push(Output::CloseTrunk { site }),
                 None => {}
             },
+            Input::Branch { site } => self.branch(site),
+            Input::Orphaned(orphan) => self.orphaned(orphan),
             Input::Told(picture) => self.told(*picture),
             Input::Stop => self.stopped = true,
         }
@@ -175,6 +187,8 @@ impl Focus {
             | Input::Order { .. }
             | Input::Linked { .. }
             | Input::Cut { .. }
+            | Input::Branch { .. }
+            | Input::Orphaned(_)
             | Input::Trunk { up: false, .. }
             | Input::Told(_)
             | Input::Stop
@@ -214,7 +228,11 @@ impl Focus {
         match order {
             Order::Mute { who, mute: true } => _ = self.rules.muted.insert(short(who)),
             Order::Mute { who, mute: false } => _ = self.rules.muted.remove(&who),
-            Order::MuteAll(true) => self.rules.muted = self.everybody(),
+            // Whoever was mute before stays so, in it or not.
+            Order::MuteAll(true) => {
+                let all = self.everybody();
+                self.rules.muted.extend(all);
+            }
             Order::MuteAll(false) => self.rules.muted.clear(),
             Order::Lecture(on) => self.rules.lecture = on,
             Order::Lock(on) => self.rules.locked = on,
@@ -236,12 +254,12 @@ impl Focus {
             Order::End => self.rules.ended = true,
         }
         self.rules.bound();
-        self.rules.change(rank, &self.site);
+        self.rules.change(rank, &self.site, self.agreed);
         self.urgent = true;
     }
 
     /// Who is in it, here and elsewhere, but the chair.
-    fn everybody(&self) -> std::collections::BTreeSet<String> {
+    fn everybody(&self) -> BTreeSet<String> {
         let joined = self.members().into_iter().filter(|seen| seen.state == State::Joined);
         let names = joined.map(|seen| seen.who);
         names.filter(|who| Some(who) != self.chair.as_ref()).collect()
@@ -252,7 +270,27 @@ impl Focus {
         self.rules.muted.contains(who) || (self.rules.lecture && !chair)
     }
 
+    fn branch(&mut self, site: SiteId) {
+        let fits = self.links.len() < SITES_MAX && site != self.site;
+        if self.is_root() && fits {
+            self.links.entry(site).or_default();
+        }
+    }
+
+    fn orphaned(&mut self, orphan: bool) {
+        let Place::Branch { root } = &self.place else { return };
+        let root = root.clone();
+        if orphan {
+            self.linked(&root, false);
+        }
+        self.orphan = orphan;
+    }
+
     fn linked(&mut self, site: &SiteId, up: bool) {
+        // What the root does not know it does not join again.
+        if up && self.orphan {
+            return;
+        }
         let Some(link) = self.links.get_mut(site) else { return };
         if !link.turn(up) {
             return;
@@ -273,6 +311,9 @@ impl Focus {
             Place::Root { .. } => {
                 // A branch speaks for its own people only.
                 link.hear(members.into_iter().filter(|seen| seen.site == from));
+                let names = link.members.iter().filter(|(_, state)| **state == State::Joined);
+                let names: Vec<String> = names.map(|((who, _), _)| who.clone()).collect();
+                names.into_iter().for_each(|who| self.has_joined(who));
                 self.rules.judge(rules, agreed);
             }
             Place::Branch { .. } => {
@@ -281,6 +322,12 @@ impl Focus {
                 link.missing = missing;
                 self.rules.adopt(rules, &mut self.agreed);
             }
+        }
+    }
+
+    fn has_joined(&mut self, who: String) {
+        if self.joined_ever.len() < sites::SEEN_MAX {
+            self.joined_ever.insert(who);
         }
     }
 
@@ -301,7 +348,7 @@ impl Focus {
     }
 
     /// Sites whose people are not heard here now.
-    pub fn missing(&self) -> std::collections::BTreeSet<SiteId> {
+    pub fn missing(&self) -> BTreeSet<SiteId> {
         let cut = self.links.iter().filter(|(_, link)| !link.up);
         let beyond = self.links.values().flat_map(|link| {
             let seen = link.members.keys().map(|(_, site)| site).filter(|_| !link.up);
@@ -318,7 +365,10 @@ impl Focus {
     pub fn joined(&self) -> u32 {
         let missing = self.missing();
         let joined = |seen: &Seen| seen.state == State::Joined && !missing.contains(&seen.site);
-        u32::try_from(self.members().into_iter().filter(joined).count()).unwrap_or(u32::MAX)
+        // One person at two telephones is one.
+        let names = self.members().into_iter().filter(joined).map(|seen| seen.who);
+        let names: BTreeSet<String> = names.collect();
+        u32::try_from(names.len()).unwrap_or(u32::MAX)
     }
 
     pub fn rules(&self) -> &Rules {

@@ -12,6 +12,8 @@ use super::sites::Picture;
 pub const MEMBERS_MAX: usize = 256;
 /// Numbers of one member that are rung.
 pub const DIALS_MAX: usize = 4;
+/// Other sites of one conference.
+pub const SITES_MAX: usize = 64;
 
 /// Somebody who is to take part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,9 @@ pub struct Setup {
     pub place: Place,
     /// Those of other sites are passed over.
     pub members: Vec<Invited>,
+    /// `false`: its time to ring people is over. Nobody is rung by itself; whoever
+    /// calls in joins, and whoever a person asks for is rung.
+    pub rings: bool,
     /// Who speaks in a lecture.
     pub chair: Option<String>,
     /// Who is rung hears an announcement and joins with this key, so that no
@@ -70,6 +75,8 @@ pub struct Limits {
     /// For calls that were being placed when the conference ended.
     pub stray_ms: u64,
     pub lasts_ms: u64,
+    /// A branch that its root has forgotten ends when nobody was in it for so long.
+    pub orphan_ms: u64,
 }
 
 impl Default for Limits {
@@ -85,6 +92,7 @@ impl Default for Limits {
             share_ms: 500,
             stray_ms: 5_000,
             lasts_ms: 24 * 3_600_000,
+            orphan_ms: 60_000,
         }
     }
 }
@@ -125,6 +133,13 @@ pub enum Input {
     Cut {
         site: SiteId,
     },
+    /// One more site takes part; the root only.
+    Branch {
+        site: SiteId,
+    },
+    /// The root says that it knows of no such conference, so that the branch goes
+    /// on alone; or that it knows of it again. A branch only.
+    Orphaned(bool),
     /// Sound to that site goes, or does not any more.
     Trunk {
         site: SiteId,

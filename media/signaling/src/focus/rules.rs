@@ -39,7 +39,9 @@ impl Rules {
     }
 
     /// An order was given here.
-    pub(super) fn change(&mut self, rank: u8, site: &SiteId) {
+    pub(super) fn change(&mut self, rank: u8, site: &SiteId, agreed: u64) {
+        // What was ordered since both agreed stands or falls together.
+        let rank = if self.epoch > agreed { self.rank.max(rank) } else { rank };
         self.epoch = self.epoch.saturating_add(1);
         (self.rank, self.site) = (rank, site.clone());
     }

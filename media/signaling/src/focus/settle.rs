@@ -19,11 +19,12 @@ impl Focus {
         self.seat();
         self.count();
         let ended = self.rules.ended || self.now_ms >= self.ends_ms;
-        if ended || self.stopped {
+        let deserted = self.is_deserted();
+        if ended || self.stopped || deserted {
             // The end of its time is the end everywhere.
             if ended && !self.rules.ended {
                 self.rules.ended = true;
-                self.rules.change(u8::MAX, &self.site);
+                self.rules.change(u8::MAX, &self.site, self.agreed);
             }
             self.end();
             return;
@@ -31,6 +32,17 @@ impl Focus {
         self.trunks(true);
         let urgent = std::mem::take(&mut self.urgent);
         self.share(urgent);
+    }
+
+    /// Its root has forgotten it, and so have its people.
+    fn is_deserted(&mut self) -> bool {
+        let any = self.members.values().any(|member| member.state == State::Joined);
+        if !self.orphan || any {
+            self.empty_ms = None;
+            return false;
+        }
+        let since_ms = *self.empty_ms.get_or_insert(self.now_ms);
+        self.now_ms >= since_ms.saturating_add(self.limits.orphan_ms)
     }
 
     fn take_out_removed(&mut self) {
@@ -168,7 +180,8 @@ impl Focus {
         self.trunks(false);
         self.share(true);
         if self.is_root() && self.rules.ended {
-            let (at_ms, joined) = (self.now_ms, self.joined_ever);
+            let joined = u32::try_from(self.joined_ever.len()).unwrap_or(u32::MAX);
+            let at_ms = self.now_ms;
             self.out.push(Output::Record(Record::Ended { at_ms, joined }));
         }
         let until_ms = self.now_ms.saturating_add(self.limits.stray_ms);
@@ -194,6 +207,8 @@ impl Focus {
         let links = self.links.values();
         let links = links.flat_map(|link| [link.trunk_ms(), link.tell_ms(self.now_ms)]).flatten();
         let min = self.min.and_then(|(_, by_ms)| by_ms);
-        legs.chain(placing).chain(due).chain(links).chain(min).chain([self.ends_ms]).min()
+        let empty = self.empty_ms.map(|since_ms| since_ms.saturating_add(self.limits.orphan_ms));
+        let rest = min.into_iter().chain(empty).chain([self.ends_ms]);
+        legs.chain(placing).chain(due).chain(links).chain(rest).min()
     }
 }

@@ -10,7 +10,7 @@ use super::order::{Limits, Output, State};
 use super::rules::Rules;
 
 /// Members of other sites that are remembered.
-const SEEN_MAX: usize = 4_096;
+pub(super) const SEEN_MAX: usize = 4_096;
 
 /// A member as another site sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,7 +19,7 @@ pub enum Rung {
 
 impl Rung {
     /// The greater, the more is seen.
-    fn height(self) -> u8 {
+    pub fn height(self) -> u8 {
         match self {
             Self::Nothing => 0,
             Self::Still { .. } => 1,
@@ -32,7 +32,7 @@ impl Rung {
 
 const MEDIUM_MIN_BPS: u64 = 220_000;
 const MEDIUM_MAX_BPS: u64 = 900_000;
-const SMALL_MIN_BPS: u64 = 60_000;
+pub(super) const SMALL_MIN_BPS: u64 = 60_000;
 const STILL_MIN_BPS: u64 = 4_000;
 /// A still of so many bits at most.
 const STILL_BITS: u64 = 20_000 * 8;

@@ -16,6 +16,10 @@ const BLOCKS_MAX: u32 = 16;
 const BURST_MAX: u16 = 64;
 /// Symbols held at once.
 const SYMBOLS_HELD: usize = 4_096;
+/// A still may be sent for so long.
+const STILL_HOLD_MS: u64 = 60_000;
+/// How the bytes of a still's block begin.
+const STILL: u8 = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReceiverConfig {
@@ -70,6 +74,9 @@ pub struct Receiver {
     /// Of the last 64 sequence numbers, those that came; bit 0 is the newest.
     seen: u64,
     needs_key: bool,
+    needs_key_of_others: bool,
+    /// What was passed on last was a still.
+    stills: bool,
     report_due_ms: u64,
     counters: ReceiverCounters,
 }
@@ -84,6 +91,8 @@ impl Receiver {
             newest: None,
             seen: 0,
             needs_key: true,
+            needs_key_of_others: false,
+            stills: false,
             report_due_ms: 0,
             counters: ReceiverCounters::default(),
         }
@@ -212,23 +221,36 @@ impl Receiver {
 
     fn pass(&mut self, unit: Unit, units: &mut Vec<Unit>) {
         match unit.kind {
-            UnitKind::Key | UnitKind::Still => self.needs_key = false,
+            UnitKind::Key | UnitKind::Still => {
+                (self.needs_key, self.needs_key_of_others) = (false, false);
+            }
             UnitKind::Delta if self.needs_key => {
                 self.counters.units_dropped += 1;
                 return;
             }
             UnitKind::Delta => {}
         }
+        self.stills = unit.kind == UnitKind::Still;
         self.counters.units += 1;
         units.push(unit);
     }
 
+    /// What comes next is wanted by somebody who needs a key frame.
+    pub fn ask_for_key(&mut self) {
+        self.needs_key_of_others = true;
+    }
+
     /// Its time is over: since it was first seen, or any after it.
     fn is_lost(&self, now_ms: u64, block: u32) -> bool {
-        let after = |other: &u32| other.wrapping_sub(block) < 0x8000_0000;
-        let signs = self.blocks.iter().filter(|(other, _)| after(other));
-        let first = signs.map(|(_, block)| block.since_ms).min();
-        first.is_some_and(|first| now_ms >= first + self.config.hold_ms)
+        self.blocks.iter().any(|(other, held)| {
+            let hold_ms = match other.wrapping_sub(block) {
+                // It comes as slowly as it must; only what follows ends it.
+                0 if held.is_still(self.stills) => STILL_HOLD_MS.max(self.config.hold_ms),
+                0x8000_0000.. => return false,
+                _ => self.config.hold_ms,
+            };
+            now_ms >= held.since_ms + hold_ms
+        })
     }
 
     fn give_up(&mut self, block: u32) {
@@ -252,7 +274,7 @@ impl Receiver {
             received: self.counters.datagrams as u32,
             lost: self.counters.lost as u32,
             blocks_lost: self.counters.blocks_lost as u16,
-            wants_key: self.needs_key,
+            wants_key: self.needs_key || self.needs_key_of_others,
         };
         Some(report)
     }
@@ -271,6 +293,12 @@ impl Block {
         if number >= self.next {
             self.held.insert(number, bytes);
         }
+    }
+
+    /// `stills`: what it is taken for as long as its beginning is not there.
+    fn is_still(&self, stills: bool) -> bool {
+        let first = self.joined.first().or_else(|| self.held.get(&0)?.first());
+        first.map_or(stills, |first| *first == STILL)
     }
 
     fn is_own(&self, number: u16) -> bool {

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use raptorq::{ObjectTransmissionInformation, SourceBlockEncoder};
 
 use super::format::{HEAD_BYTES, Report, SYMBOL_BYTES_MAX, SYMBOLS_MAX, Symbol};
+use super::ladder::SMALL_MIN_BPS;
 use super::{UNIT_MAX, Unit, UnitKind};
 
 /// Headers of QUIC, UDP and IP around each datagram.
@@ -15,6 +16,8 @@ const AROUND_BYTES: usize = 70;
 pub(super) const UNIT_HEAD: usize = 9;
 /// What a burst may be ahead of its time.
 const AHEAD_MS: u64 = 40;
+/// Own symbols of a small still.
+const STILL_SYMBOLS: u64 = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SenderConfig {
@@ -25,17 +28,25 @@ pub struct SenderConfig {
     pub symbol_bytes: usize,
     /// Older than this, waiting symbols are no use any more.
     pub queue_ms: u64,
+    /// Repair that is sent whatever is lost, of a million.
+    pub repair_ppm: u64,
 }
 
 impl SenderConfig {
     pub fn at(rate_bps: u64) -> Self {
         let symbol_bytes = if rate_bps < 200_000 { 544 } else { SYMBOL_BYTES_MAX };
-        Self { rate_bps, block_ms: 400, symbol_bytes, queue_ms: 1_500 }
+        Self { rate_bps, block_ms: 400, symbol_bytes, queue_ms: 1_500, repair_ppm: 100_000 }
     }
 
     /// For stills, each of which may take as long as until the next.
     pub fn stills(rate_bps: u64, every_ms: u64) -> Self {
         Self { queue_ms: every_ms.max(1_500), ..Self::at(rate_bps) }
+    }
+
+    /// For a road that loses little and has room: short blocks, little repair.
+    pub fn near(rate_bps: u64) -> Self {
+        let symbol_bytes = SYMBOL_BYTES_MAX;
+        Self { rate_bps, block_ms: 100, symbol_bytes, queue_ms: 700, repair_ppm: 20_000 }
     }
 }
 
@@ -74,6 +85,8 @@ pub struct Sender {
     loss_ppm: u64,
     heard: Option<Report>,
     needs_key: bool,
+    /// The block of the last key frame, and what left last of it.
+    key: Option<(u32, Option<u16>)>,
     counters: SenderCounters,
 }
 
@@ -93,6 +106,7 @@ impl Sender {
             loss_ppm: 20_000,
             heard: None,
             needs_key: true,
+            key: None,
             counters: SenderCounters::default(),
         }
     }
@@ -115,19 +129,54 @@ impl Sender {
         self.config.rate_bps = rate_bps;
     }
 
-    /// What is left for the picture itself, of all that may be sent.
+    /// Another kind of picture follows. What waits was made for the one before,
+    /// and is dropped.
+    pub fn change(&mut self, now_ms: u64, config: SenderConfig) {
+        self.drop_waiting();
+        self.config = config;
+        self.began_ms = now_ms;
+        self.needs_key = true;
+    }
+
+    /// How long it takes to send what waits.
+    pub fn waiting_ms(&self) -> u64 {
+        let bits = |one: &Waiting| (HEAD_BYTES + one.symbol.bytes.len() + AROUND_BYTES) * 8;
+        let bits: usize = self.waiting.iter().map(bits).sum();
+        u64::try_from(bits).unwrap_or(u64::MAX).saturating_mul(1_000) / self.config.rate_bps.max(1)
+    }
+
+    /// What is left for a moving picture itself, of all that may be sent; 0 where
+    /// a block would hold nothing but its repair.
     pub fn picture_bps(&self) -> u64 {
         let symbol = u64::try_from(self.config.symbol_bytes).unwrap_or(1);
         let around = u64::try_from(AROUND_BYTES + HEAD_BYTES).unwrap_or(0);
         let block_bits = self.config.rate_bps * self.config.block_ms / 1_000;
-        let all = (block_bits / 8 / (symbol + around)).max(2);
-        let own = (1..=all).rev().find(|own| own + self.repairs(*own) <= all).unwrap_or(1);
+        let all = block_bits / 8 / (symbol + around);
+        let own = (1..=all).rev().find(|own| own + self.repairs(*own) <= all).unwrap_or(0);
         own * symbol * 8 * 1_000 / self.config.block_ms.max(1) * 95 / 100
+    }
+
+    /// What the ladder has to choose by: a moving picture's share where one fits,
+    /// else that of stills.
+    pub fn carries_bps(&self) -> u64 {
+        match self.picture_bps() {
+            moving if moving >= SMALL_MIN_BPS => moving,
+            _ => self.still_bps().min(SMALL_MIN_BPS - 1),
+        }
+    }
+
+    /// The same for stills, each of which is one block, however long it takes.
+    pub fn still_bps(&self) -> u64 {
+        let symbol = u64::try_from(self.config.symbol_bytes).unwrap_or(1);
+        let around = u64::try_from(AROUND_BYTES + HEAD_BYTES).unwrap_or(0);
+        let own = STILL_SYMBOLS;
+        let all = (own + self.repairs(own)) * (symbol + around);
+        self.config.rate_bps * own * symbol / all.max(1) * 95 / 100
     }
 
     /// So many symbols for repair: for the loss that was seen, and a burst.
     fn repairs(&self, own: u64) -> u64 {
-        1 + (own * (100_000 + 3 * self.loss_ppm)).div_ceil(1_000_000)
+        1 + (own * (self.config.repair_ppm + 3 * self.loss_ppm)).div_ceil(1_000_000)
     }
 
     /// What the other side says of the stream.
@@ -139,8 +188,11 @@ impl Sender {
         let received = u64::from(report.received.wrapping_sub(before.received));
         let lost = u64::from(report.lost.saturating_sub(before.lost));
         let all = received + lost;
-        // Out of order: an older report than the last.
+        // Out of order, or of a receiver that began anew.
         if all > u64::from(u32::MAX / 2) {
+            if follows(report.newest, before.newest) && report.newest != before.newest {
+                self.heard = Some(*report);
+            }
             return;
         }
         if all >= 10 {
@@ -153,9 +205,20 @@ impl Sender {
             .clamp(5_000, 300_000);
             self.heard = Some(*report);
         }
-        if report.wants_key {
+        // Who has not seen the last key frame yet asks for what is under way.
+        let knows = match self.key {
+            None => true,
+            Some((block, Some(seq))) => self.is_out(block) && follows(report.newest, seq),
+            Some((_, None)) => false,
+        };
+        if report.wants_key && knows {
             self.needs_key = true;
         }
+    }
+
+    /// Nothing of the block is to be sent any more.
+    fn is_out(&self, block: u32) -> bool {
+        self.block != block && self.waiting.iter().all(|one| one.symbol.block != block)
     }
 
     /// Takes a unit in; what waits for a key frame is dropped.
@@ -190,6 +253,7 @@ impl Sender {
         self.counters.units += 1;
         if unit.kind != UnitKind::Delta {
             self.needs_key = false;
+            self.key = Some((self.block, None));
         }
         self.hand_out(now_ms);
         // Nothing follows a still for seconds.
@@ -278,6 +342,11 @@ impl Sender {
             self.credit -= bits;
             let Some(mut first) = self.waiting.pop_front() else { break };
             first.symbol.seq = self.seq;
+            if let Some((block, last)) = &mut self.key
+                && *block == first.symbol.block
+            {
+                *last = Some(self.seq);
+            }
             self.seq = self.seq.wrapping_add(1);
             self.counters.bytes += u64::try_from(length).unwrap_or(0);
             out.push(first.symbol.write());
@@ -290,14 +359,24 @@ impl Sender {
     fn overflow(&mut self) {
         let waits = u64::try_from(self.waiting.len()).unwrap_or(0);
         self.counters.units_dropped += waits.min(1);
+        self.drop_waiting();
+        self.needs_key = true;
+    }
+
+    fn drop_waiting(&mut self) {
         self.waiting.clear();
+        self.key = None;
         if !self.bytes.is_empty() {
             self.bytes.clear();
             self.block = self.block.wrapping_add(1);
             self.handed = 0;
         }
-        self.needs_key = true;
     }
+}
+
+/// Sequence numbers count round.
+fn follows(seq: u16, other: u16) -> bool {
+    seq.wrapping_sub(other) < 0x8000
 }
 
 /// What RaptorQ is to know of a block.

@@ -35,6 +35,8 @@ pub enum Copies {
     Never,
     /// As the peer's reports ask.
     ByLoss,
+    /// Also until its reports have been calm once: where losses are the rule.
+    UntilCalm,
     Always,
 }
 
@@ -163,6 +165,7 @@ impl Packer {
         match self.config.copies {
             Copies::Never => false,
             Copies::ByLoss => self.protection.is_on(),
+            Copies::UntilCalm => self.protection.is_on() || !self.protection.was_calm(),
             Copies::Always => true,
         }
     }

@@ -26,11 +26,17 @@ pub struct Protection {
     lost: u64,
     on: bool,
     calm_since_ms: Option<u64>,
+    was_calm: bool,
 }
 
 impl Protection {
     pub fn is_on(&self) -> bool {
         self.on
+    }
+
+    /// Whether a minute has passed without losses, ever.
+    pub fn was_calm(&self) -> bool {
+        self.was_calm
     }
 
     /// As measured lately.
@@ -53,6 +59,7 @@ impl Protection {
         let since = *self.calm_since_ms.get_or_insert(now_ms);
         if now_ms.saturating_sub(since) >= CALM_MS {
             self.on = false;
+            self.was_calm = true;
         }
     }
 }

@@ -16,6 +16,9 @@ const CHANNELS_MAX: usize = 2_048;
 const BUNDLES: u16 = 64;
 /// A jump beyond this is a sender that began anew.
 const BUNDLES_ANEW: u16 = 1_024;
+/// So many in a row that come too late are no stragglers: the sender began anew,
+/// with a number that happens to lie close behind.
+const OLD_ANEW: u8 = 16;
 /// Steps of a call that are told apart: 2.5 s.
 const STEPS: u16 = 128;
 /// A frame further back is of a sender that began anew: 20 s.
@@ -120,6 +123,8 @@ struct Interval {
 #[derive(Debug, Clone, Default)]
 pub struct Unpacker {
     bundles: Option<Seen>,
+    /// That came too late, one after the other.
+    old: u8,
     /// The last bundle's transit by 16-bit clocks, and its smoothed spread × 16.
     transit_ms: Option<u16>,
     jitter: u32,
@@ -181,6 +186,16 @@ impl Unpacker {
         Some(Report { highest, expected, lost, late, jitter_ms })
     }
 
+    /// Channels that something came for.
+    pub fn channels(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Forgets what came for channels that nobody has given out.
+    pub fn retain(&mut self, known: impl Fn(u16) -> bool) {
+        self.channels.retain(|channel, _| known(*channel));
+    }
+
     /// The call is over; the channel may be given to another.
     pub fn close(&mut self, channel: u16) {
         self.channels.remove(&channel);
@@ -201,9 +216,19 @@ impl Unpacker {
                     self.transit_ms = None;
                     1
                 }
-                Sight::Known | Sight::Old => return false,
+                Sight::Old if self.old + 1 >= OLD_ANEW => {
+                    *seen = Seen::new(head.seq);
+                    self.transit_ms = None;
+                    1
+                }
+                Sight::Old => {
+                    self.old += 1;
+                    return false;
+                }
+                Sight::Known => return false,
             },
         };
+        self.old = 0;
         let interval = &mut self.interval;
         interval.since_ms.get_or_insert(now_ms);
         interval.expected = interval.expected.saturating_add(expected);

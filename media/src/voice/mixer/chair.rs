@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use super::jitter::{FRAME, Jitter};
 use super::line::{Frame, Inner};
 use super::mix::Mix;
+use super::prompt::Prompt;
 use super::stats::{Counters, SeatShared, add};
 use super::wire::{Desk, Wire};
 use super::{Aim, Part};
@@ -37,6 +38,8 @@ pub(super) struct Chair {
     hang: u8,
     /// Its silence was told.
     quiet: bool,
+    /// What it hears while it is deaf.
+    prompt: Option<Prompt>,
     shared: Arc<SeatShared>,
 }
 
@@ -58,6 +61,7 @@ impl Chair {
             sounds: false,
             hang: 0,
             quiet: false,
+            prompt: None,
             shared,
         }
     }
@@ -67,6 +71,15 @@ impl Chair {
             Way::Wire(wire) => wire.aim(aim),
             Way::Line(_) => {}
         }
+    }
+
+    /// Its keys are listened for in every way meanwhile.
+    pub(super) fn prompt(&mut self, prompt: Option<Prompt>) {
+        match &mut self.way {
+            Way::Wire(wire) => wire.listen_keenly(prompt.is_some()),
+            Way::Line(_) => {}
+        }
+        self.prompt = prompt;
     }
 
     /// Ticks that were left out.
@@ -116,7 +129,7 @@ impl Chair {
         let shared = &*self.shared;
         let deaf = shared.deaf.load(Ordering::Relaxed);
         let own: Option<[i16; FRAME]> = match self.sounds {
-            _ if deaf => Some([0; FRAME]),
+            _ if deaf => Some(self.prompt.as_mut().map_or([0; FRAME], Prompt::next)),
             true => Some(mix.without(&self.frame)),
             false => None,
         };

@@ -10,6 +10,7 @@ mod law;
 mod line;
 mod mix;
 mod post;
+mod prompt;
 mod room;
 mod stats;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use weir_signaling::digits::Way;
 
 pub use line::{Frame, Line};
+pub use prompt::Prompt;
 pub use room::{Room, Seat};
 pub use stats::{MixerStats, SeatStats};
 

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 
 use super::chair::Chair;
+use super::prompt::Prompt;
 use super::stats::Counters;
 use super::{Aim, MixerError};
 
@@ -26,6 +27,7 @@ pub(super) struct Letter {
     /// With what its keys are told under.
     pub(super) open: Option<(u64, Box<Chair>)>,
     pub(super) aim: Option<Option<Aim>>,
+    pub(super) prompt: Option<Option<Prompt>>,
     pub(super) close: bool,
 }
 
@@ -134,7 +136,8 @@ impl Post {
         }
         let place = letters.seats.take(self.seats_max);
         let place = SeatPlace(place.ok_or(MixerError::Seats(self.seats_max))?);
-        let letter = Letter { room, open: Some((id, chair)), aim: None, close: false };
+        let open = Some((id, chair));
+        let letter = Letter { room, open, aim: None, prompt: None, close: false };
         letters.by_seat.insert(place, letter);
         self.seats.fetch_add(1, Ordering::Relaxed);
         drop(letters);
@@ -146,6 +149,10 @@ impl Post {
         self.write(room, seat, |letter| letter.aim = Some(aim));
     }
 
+    pub(super) fn prompt(&self, room: RoomPlace, seat: SeatPlace, prompt: Option<Prompt>) {
+        self.write(room, seat, |letter| letter.prompt = Some(prompt));
+    }
+
     pub(super) fn close_seat(&self, room: RoomPlace, seat: SeatPlace) {
         self.write(room, seat, |letter| letter.close = true);
     }
@@ -155,7 +162,7 @@ impl Post {
         if letters.stopped {
             return;
         }
-        let empty = Letter { room, open: None, aim: None, close: false };
+        let empty = Letter { room, open: None, aim: None, prompt: None, close: false };
         what(letters.by_seat.entry(seat).or_insert(empty));
         drop(letters);
         self.ring();

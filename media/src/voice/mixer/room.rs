@@ -11,6 +11,7 @@ use weir_signaling::sdp::Kind;
 use super::chair::{Chair, Way};
 use super::line::{self, Line};
 use super::post::{Post, RoomPlace, SeatPlace};
+use super::prompt::Prompt;
 use super::stats::{SeatShared, SeatStats};
 use super::wire::Wire;
 use super::{Aim, MixerError, Part};
@@ -166,6 +167,12 @@ impl Seat {
     /// It hears nobody.
     pub fn deaf(&self, deaf: bool) {
         self.shared.deaf.store(deaf, Ordering::Relaxed);
+    }
+
+    /// What it hears instead of silence while it is deaf, from the beginning. A key
+    /// is heard as a tone, too, until there is none.
+    pub fn prompt(&self, prompt: Option<Prompt>) {
+        self.hold.post.prompt(self.hold.place, self.place, prompt);
     }
 
     /// How loud it is, in dB below the loudest there can be; falls slowly. Also

@@ -41,6 +41,8 @@ pub(super) struct Wire {
     rtp: Source,
     rtcp: Source,
     ear: Ear,
+    /// Tones are listened for even where events were agreed on.
+    keen: bool,
     ssrc: u32,
     seq: u16,
     timestamp: u32,
@@ -84,6 +86,7 @@ impl Wire {
             rtp: Source::default(),
             rtcp: Source::default(),
             ear: Ear::default(),
+            keen: false,
             ssrc: first.ssrc,
             seq: first.seq,
             timestamp: first.timestamp,
@@ -103,12 +106,20 @@ impl Wire {
         // A key that is down stays one key when only the address changes.
         if formats(&self.aim) != formats(&aim) {
             let formats = formats(&aim).unwrap_or_default();
-            self.ear = Ear::new(&formats);
+            self.ear = if self.keen { Ear::keen() } else { Ear::new(&formats) };
             let law = |&(number, kind)| Some((number, Law::of(kind)?));
             self.sends = formats.iter().find_map(law);
         }
         self.marker = true;
         self.aim = aim;
+    }
+
+    /// A gateway may agree to events and pass tones on.
+    pub(super) fn listen_keenly(&mut self, keen: bool) {
+        if std::mem::replace(&mut self.keen, keen) != keen {
+            let formats = self.aim.as_ref().map_or(&[][..], |aim| &aim.formats);
+            self.ear = if keen { Ear::keen() } else { Ear::new(formats) };
+        }
     }
 
     fn hears(&self) -> bool {

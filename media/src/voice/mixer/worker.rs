@@ -154,8 +154,13 @@ impl Worker {
                     self.rooms.remove(&letter.room);
                 }
                 self.post.give_back(seat);
-            } else if let (Some(aim), Some((_, chair))) = (letter.aim, room.chairs.get_mut(at)) {
-                chair.aim(aim);
+            } else if let Some((_, chair)) = room.chairs.get_mut(at) {
+                if let Some(aim) = letter.aim {
+                    chair.aim(aim);
+                }
+                if let Some(prompt) = letter.prompt {
+                    chair.prompt(prompt);
+                }
             }
         }
     }

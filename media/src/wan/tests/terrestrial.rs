@@ -123,3 +123,22 @@ fn g722_is_refused_on_a_satellite() {
     assert_eq!(Decoder::new(g722, SATELLITE, FIRST).unwrap_err(), CodecError::G722);
     assert!(!SATELLITE.carries(Codec::G722) && Link::Terrestrial.carries(Codec::G722));
 }
+
+/// A telephone that leaves silence out pauses once a second: what its listener
+/// waits does not grow with every pause.
+#[test]
+fn pauses_do_not_add_up_to_delay() {
+    let mut trunk = Trunk::new(Link::Terrestrial, FIBRE, &[(PCMA, PCMA)]);
+    let mut longest_ms = 0;
+    for n in 0..1_500 {
+        match n % 50 {
+            0..40 => trunk.speak(0, &packet(n, |at| tone(440.0, at))),
+            40 => trunk.speak(0, &rtp_of(13, n, &[60])),
+            _ => {}
+        }
+        trunk.pass();
+        let delay_ms = trunk.decoders[0].delay_ms(trunk.now_ms).unwrap_or(0);
+        longest_ms = longest_ms.max(delay_ms);
+    }
+    assert!(longest_ms <= 60, "{longest_ms} ms");
+}

@@ -60,7 +60,7 @@ fn all_groups_together_ring_three_minutes_at_most() {
 
 #[test]
 fn a_number_named_twice_is_rung_once_and_a_trunk_once_for_each_it_dials() {
-    let through = |dial: &str| Dial { number: "P290".into(), dial: Some(dial.into()) };
+    let through = |dial: &str| Dial { number: "P290".into(), dial: Some(dial.into()), at: None };
     let numbers = vec![dial("5402"), dial("5402"), through("119"), through("110"), through("119")];
     let mut bench = Bench::calls(ordinary(vec![Group { numbers, ring_ms: 9 * S }]), &plain(1));
     assert_eq!(bench.dialled(), ["5402", "P290", "P290"]);

@@ -38,7 +38,7 @@ pub(super) fn plain(host: u8) -> String {
 }
 
 pub(super) fn dial(number: &str) -> Dial {
-    Dial { number: number.into(), dial: None }
+    Dial { number: number.into(), dial: None, at: None }
 }
 
 pub(super) fn group(numbers: &[&str], ring_s: u64) -> Group {

@@ -13,6 +13,8 @@ enum Act {
     Order { order: usize, who: usize, on: bool, rank: u8 },
     Link { site: usize, up: bool },
     Trunk { site: usize, up: bool },
+    Orphan(bool),
+    Branch(usize),
     Told { site: usize, picture: usize, who: usize, epoch: u64 },
     Wait { ms: u64 },
 }
@@ -45,6 +47,8 @@ fn acts() -> impl Strategy<Value = Act> {
             .prop_map(|(order, who, on, rank)| Act::Order { order, who, on, rank }),
         2 => (0..3_usize, any::<bool>()).prop_map(|(site, up)| Act::Link { site, up }),
         1 => (0..3_usize, any::<bool>()).prop_map(|(site, up)| Act::Trunk { site, up }),
+        1 => any::<bool>().prop_map(Act::Orphan),
+        1 => (0..3_usize).prop_map(Act::Branch),
         2 => (0..3_usize, 0..3_usize, 0..4_usize, prop_oneof![0..9_u64, any::<u64>()])
             .prop_map(|(site, picture, who, epoch)| Act::Told { site, picture, who, epoch }),
         4 => prop_oneof![0..2_000_u64, 0..100_000_u64].prop_map(|ms| Act::Wait { ms }),
@@ -78,7 +82,7 @@ fn act(room: &mut Bench, act: &Act) {
             let number = NUMBERS[number];
             let used = room.lines.values().any(|line| line.number == number)
                 || room.pending.values().any(|(_, other)| other == number);
-            if !used {
+            if !used && !room.over {
                 _ = room.call_in(number);
             }
         }
@@ -98,6 +102,8 @@ fn act(room: &mut Bench, act: &Act) {
             }
             room.step(Input::Trunk { site: site(SITES[at]), up });
         }
+        Act::Orphan(orphan) => room.step(Input::Orphaned(orphan)),
+        Act::Branch(at) => room.step(Input::Branch { site: site(SITES[at]) }),
         Act::Told { site: at, picture, who, epoch } => {
             let from = site(SITES[at]);
             let who = PEOPLE[who].to_owned();

@@ -293,3 +293,82 @@ fn what_was_lost_with_a_link_is_told_again() {
     net.link("R1", true);
     assert!(net.at("R1").heard().is_empty());
 }
+
+/// It could be reached only hours after people were called together.
+#[test]
+fn a_branch_that_comes_too_late_rings_nobody_by_itself() {
+    let place = Place::Branch { root: site("HQ") };
+    let late = Setup { site: site("R1"), place, rings: false, ..setup(members()) };
+    let mut town = Bench::new(late);
+    town.wait(3_600_000);
+    assert_eq!((town.rung.len(), town.state("wang")), (0, State::Invited));
+    // Whoever calls in joins, and whoever a person asks for is rung.
+    town.call_in("5101");
+    town.order(Order::Redial { who: "zhao".into() });
+    town.answer("5102");
+    assert_eq!(town.heard().len(), 2);
+    assert_eq!(town.rung, ["zhao"]);
+    town.is_clean();
+}
+
+#[test]
+fn a_branch_that_its_root_has_forgotten_lasts_until_it_is_empty() {
+    let mut net = Net::new();
+    net.all_answer();
+    let town = net.at("R1");
+    town.step(Input::Orphaned(true));
+    assert_eq!(town.focus.missing(), ["HQ", "R2"].map(site).into());
+    assert!(town.trunks.is_empty());
+    // The link alone brings nothing back.
+    town.step(Input::Linked { site: site("HQ") });
+    assert_eq!(town.focus.joined(), 2);
+    town.wait(3_600_000);
+    assert_eq!(town.heard().len(), 2, "they talk for as long as they like");
+    town.hear("5101", Event::Ended);
+    town.hear("5102", Event::Ended);
+    town.wait(59_000);
+    assert!(!town.over);
+    let back = town.call_in("5101");
+    town.wait(61_000);
+    assert!(!town.over);
+    town.hear_leg(back, Event::Ended);
+    town.wait(61_000);
+    assert!(town.over, "nobody came back");
+    assert!(!town.focus.rules().ended, "it ends nothing elsewhere");
+    net.is_clean();
+}
+
+#[test]
+fn a_root_that_knows_again_takes_its_branch_back() {
+    let mut net = Net::new();
+    net.all_answer();
+    net.at("R1").step(Input::Orphaned(true));
+    net.link("R1", false);
+    net.at("R1").step(Input::Orphaned(false));
+    net.link("R1", true);
+    net.settle();
+    assert_eq!(net.joined(), [5, 5, 5]);
+    net.is_clean();
+}
+
+/// A guest of a site that had no part so far.
+#[test]
+fn one_more_site_takes_part() {
+    let mut net = Net::new();
+    net.all_answer();
+    let root = net.at("HQ");
+    root.step(Input::Branch { site: site("R3") });
+    assert_eq!(root.focus.missing(), [site("R3")].into());
+    root.step(Input::Linked { site: site("R3") });
+    let (to, _) = root.told.last().unwrap();
+    assert_eq!(*to, site("R3"));
+    root.order(Order::End);
+    root.wait(10_000);
+    let ended = |record: &&Record| matches!(record, Record::Ended { joined: 5, .. });
+    assert_eq!(root.records.iter().filter(ended).count(), 1, "{:?}", root.records);
+    // Only a root has branches.
+    let town = net.at("R1");
+    let before = town.focus.missing();
+    town.step(Input::Branch { site: site("R3") });
+    assert_eq!(town.focus.missing(), before);
+}

@@ -3,3 +3,4 @@
 mod hostile;
 mod ladder;
 mod road;
+mod sending;

@@ -146,3 +146,33 @@ fn the_length_of_an_opus_packet_is_read_from_its_first_bytes() {
         assert_eq!(opus_steps(packet), steps, "{packet:02x?}");
     }
 }
+
+/// A node started again and its numbers happen to begin a little below the last:
+/// its calls are silent for some bundles, not for a minute.
+#[test]
+fn a_sender_that_begins_a_little_behind_is_soon_believed() {
+    let mut unpacker = Unpacker::default();
+    let mut send = |seq: u16, step: u16| {
+        let mut packer = Packer::new(PackerConfig::default(), seq);
+        packer.frame(0, sound(1, step, 60));
+        unpacker.take(0, &packer.pack(0)[0]).unwrap().len()
+    };
+    assert_eq!(send(5_000, 0), 1);
+    let heard: Vec<usize> = (0..40).map(|n| send(4_500 + n, 3 + n * 3)).collect();
+    assert!(heard.iter().position(|items| *items == 1).unwrap() <= 16, "{heard:?}");
+    assert!(heard[16..].iter().all(|items| *items == 1), "{heard:?}");
+}
+
+/// What a peer says on channels that nobody has given out is not kept for ever.
+#[test]
+fn channels_that_nobody_knows_are_forgotten() {
+    let mut packer = Packer::new(PackerConfig::default(), 0);
+    (0..15).for_each(|channel| packer.frame(0, sound(channel, 0, 60)));
+    let mut unpacker = Unpacker::default();
+    for datagram in packer.pack(0) {
+        unpacker.take(0, &datagram).unwrap();
+    }
+    assert_eq!(unpacker.channels(), 15);
+    unpacker.retain(|channel| channel == 7);
+    assert_eq!(unpacker.channels(), 1);
+}

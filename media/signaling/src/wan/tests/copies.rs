@@ -171,3 +171,16 @@ fn a_report_counts_what_the_link_lost() {
     assert_eq!(report.highest, 65_500_u16.wrapping_add(59));
     assert_eq!(unpacker.report(9_000), None, "nothing came since");
 }
+
+#[test]
+fn where_losses_are_the_rule_frames_go_twice_until_a_minute_was_calm() {
+    let mut packer =
+        Packer::new(PackerConfig { copies: Copies::UntilCalm, ..PackerConfig::default() }, 0);
+    assert!(packer.doubles());
+    let calm = Report { expected: 60, ..Report::default() };
+    (0..=60).for_each(|second| packer.heard(second * 1_000, &calm));
+    assert!(!packer.doubles());
+    let lossy = Report { expected: 60, lost: 3, ..Report::default() };
+    (61..=70).for_each(|second| packer.heard(second * 1_000, &lossy));
+    assert!(packer.doubles());
+}

@@ -2,6 +2,7 @@
 //! listen. Nothing waits, but where a story is about the thread itself.
 
 mod limits;
+mod prompts;
 mod rooms;
 mod running;
 mod strangers;

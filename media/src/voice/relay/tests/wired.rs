@@ -133,14 +133,14 @@ async fn keys_are_told_and_a_full_queue_is_counted() {
         a.say(lane.address(Side::A), key.later(later * 50));
         b.hear();
     }
-    let digit = timeout(PATIENCE, street.heard.recv()).await.unwrap();
-    assert!(matches!(digit, Some(Heard::Digit { call: 5, side: Side::A, digit: '#', .. })));
     let counted = async {
         while street.relay.stats().untold < 2 {
             tokio::task::yield_now().await;
         }
     };
     timeout(PATIENCE, counted).await.unwrap();
+    let digit = timeout(PATIENCE, street.heard.recv()).await.unwrap();
+    assert!(matches!(digit, Some(Heard::Digit { call: 5, side: Side::A, digit: '#', .. })));
     street.end().await;
 }
 
