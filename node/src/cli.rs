@@ -93,6 +93,9 @@ pub(crate) enum Command {
     /// Calls of this site / 通话
     #[command(subcommand)]
     Call(CallCommand),
+    /// Conferences of this site / 会商
+    #[command(subcommand)]
+    Conference(ConferenceCommand),
     /// Passwords of telephones and loudspeakers / 设备口令
     #[command(subcommand)]
     Secret(SecretCommand),
@@ -239,6 +242,97 @@ pub(crate) enum CallCommand {
         /// From `weir call list`
         id: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConferenceCommand {
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Who is in it
+    Show {
+        #[command(flatten)]
+        target: Target,
+        /// Its number or its id
+        room: String,
+    },
+    /// Call people of the directory together, outside any plan
+    Open {
+        #[command(flatten)]
+        target: Target,
+        /// Three digits, 500 to 599
+        room: String,
+        #[arg(required = true)]
+        members: Vec<String>,
+        /// The key that whoever is rung joins with
+        #[arg(long)]
+        confirm: Option<u8>,
+    },
+    /// Nobody hears them; without a name, all but the chair
+    Mute {
+        #[command(flatten)]
+        target: Target,
+        room: String,
+        who: Option<String>,
+    },
+    Unmute {
+        #[command(flatten)]
+        target: Target,
+        room: String,
+        who: Option<String>,
+    },
+    /// Only the chair speaks
+    Lecture {
+        #[command(flatten)]
+        target: Target,
+        room: String,
+        #[arg(value_enum)]
+        turn: OnOff,
+    },
+    /// Nobody calls in any more
+    Lock {
+        #[command(flatten)]
+        target: Target,
+        room: String,
+    },
+    Unlock {
+        #[command(flatten)]
+        target: Target,
+        room: String,
+    },
+    /// Out, until invited again
+    Remove {
+        #[command(flatten)]
+        target: Target,
+        room: String,
+        who: String,
+    },
+    /// One more person of the directory
+    Invite {
+        #[command(flatten)]
+        target: Target,
+        room: String,
+        who: String,
+    },
+    /// Ring again whoever is not in it
+    Redial {
+        #[command(flatten)]
+        target: Target,
+        room: String,
+        who: String,
+    },
+    End {
+        #[command(flatten)]
+        target: Target,
+        room: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnOff {
+    On,
+    Off,
 }
 
 #[derive(Debug, Subcommand)]

@@ -122,6 +122,7 @@ impl DrillSink {
             }
             EffectAction::Call { .. } => Proof { siren, ..Proof::acknowledged() },
             EffectAction::Message { .. } => Proof::accepted(),
+            EffectAction::Confer { min_join, .. } => Proof::joined(min_join, min_join),
         };
         Ok((ended, proof))
     }

@@ -1,7 +1,8 @@
 //! What an effect is, here at the edge: a real page goes to the loudspeakers of
 //! its zone, or to a relay box where the site has one instead, a call or a message
-//! to a person; a drill or a test goes to the drill sink, and no packet leaves. It
-//! refuses to choose by anything but the order's mode and the node's own file.
+//! to a person, a conference to a room; a drill or a test goes to the drill sink,
+//! and no packet leaves. It refuses to choose by anything but the order's mode and
+//! the node's own file.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use weir_model::intent::Mode;
 use crate::drill::DrillSink;
 use crate::people::People;
 use crate::relay::Relay;
+use crate::rooms::Rooms;
 use crate::speakers::Speakers;
 
 /// What drives this site's zones.
@@ -27,6 +29,7 @@ pub(crate) enum Devices {
 pub(crate) struct SiteEffects {
     pub(crate) devices: Devices,
     pub(crate) people: People,
+    pub(crate) rooms: Rooms,
     pub(crate) drills: Arc<DrillSink>,
 }
 
@@ -35,6 +38,7 @@ impl Effects for SiteEffects {
         if order.mode != Mode::Real {
             return self.drills.begin(order, report);
         }
+        let Some((order, report)) = self.rooms.begin(order, ends_in, report) else { return };
         let Some((order, report)) = self.people.begin(order, ends_in, report) else { return };
         match &self.devices {
             Devices::Speakers(speakers) => speakers.begin(order, ends_in, report),
@@ -47,8 +51,10 @@ impl Effects for SiteEffects {
         if mode != Mode::Real {
             return self.drills.cease(key);
         }
-        if let Target::Person(_) = key.target {
-            return self.people.cease(key);
+        match key.target {
+            Target::Person(_) => return self.people.cease(key),
+            Target::Conference(_) => return self.rooms.cease(key),
+            Target::Zone(_) => {}
         }
         match &self.devices {
             Devices::Speakers(speakers) => speakers.cease(key),
@@ -62,8 +68,11 @@ impl Effects for SiteEffects {
         if mode != Mode::Real {
             return;
         }
-        if let Target::Person(_) = key.target {
-            return self.people.ask(&key, within, report);
+        match key.target {
+            Target::Person(_) => return self.people.ask(&key, within, report),
+            // Nobody can be asked who has joined in a life that is over.
+            Target::Conference(_) => return,
+            Target::Zone(_) => {}
         }
         match &self.devices {
             Devices::Speakers(speakers) => speakers.ask(key, within, report),

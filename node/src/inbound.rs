@@ -4,9 +4,11 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tokio_util::task::TaskTracker;
-use weir_consensus::net::QuicTransport;
+use weir_consensus::net::{Pipe, QuicTransport};
 use weir_consensus::site::{ShipOpening, SiteRequest};
 use weir_link::{Class, FrameStream, Handler, JoinAnswer, JoinRequest};
+use weir_media::between::{Message, Wire};
+use weir_media::conference;
 use weir_model::codec::Stored;
 use weir_model::id::NodeId;
 
@@ -32,6 +34,14 @@ impl Inbound {
     }
 }
 
+/// A conference's word from the node of a site; only members are let in.
+async fn confer(node: &Node, from: NodeId, body: Bytes) -> Bytes {
+    match (&node.telephony, node.sites.site_of(from)) {
+        (Some(telephony), Some(site)) => telephony.conferences.asked(from, site, body).await,
+        (None, _) | (_, None) => Bytes::new(),
+    }
+}
+
 impl Handler for Inbound {
     fn call(&self, from: NodeId, body: Bytes) -> BoxFuture<Bytes> {
         let node = self.node.get().cloned();
@@ -42,6 +52,9 @@ impl Handler for Inbound {
                 }
                 Some(node) if body.first() == Some(&SoundRequest::KIND) => {
                     staging::answer(&node.sounds.library, &body).await
+                }
+                Some(node) if body.first() == Some(&conference::REQUEST_KIND) => {
+                    confer(&node, from, body).await
                 }
                 Some(node) => node.consensus.serve_call(from, &body).await,
                 None => Bytes::new(),
@@ -56,7 +69,12 @@ impl Handler for Inbound {
             // The first frame says what the stream is for.
             if let Ok(Some(first)) = stream.recv().await {
                 let pipe = QuicTransport::pipe(&pumps, stream);
-                if first.first() == Some(&ShipOpening::KIND) {
+                if first.first() == Some(&Message::KIND) {
+                    if let Some(telephony) = &node.telephony {
+                        let Pipe { outgoing, incoming } = pipe;
+                        telephony.between.arrived(from, first, Wire { outgoing, incoming });
+                    }
+                } else if first.first() == Some(&ShipOpening::KIND) {
                     node.gate.serve_pipe(from, pipe).await;
                 } else {
                     node.consensus.serve_pipe(from, &first, pipe).await;
@@ -66,7 +84,17 @@ impl Handler for Inbound {
     }
 
     /// Nothing here hears them yet.
-    fn datagram(&self, _from: NodeId, _class: Class, _body: Bytes) {}
+    fn datagram(&self, from: NodeId, class: Class, body: Bytes) {
+        let telephony = self.node.get().and_then(|node| node.telephony.as_ref());
+        match class {
+            Class::Voice => {
+                if let Some(telephony) = telephony {
+                    telephony.trunks.received(from, body);
+                }
+            }
+            Class::Video | Class::Control | Class::Bulk => {}
+        }
+    }
 
     fn join(&self, request: JoinRequest) -> BoxFuture<Result<JoinAnswer, String>> {
         let node = self.node.get().cloned();

@@ -17,6 +17,8 @@ mod node;
 mod people;
 mod planted;
 mod relay;
+mod rooms;
+mod sites;
 mod sms;
 mod sounds;
 mod speakers;

@@ -16,7 +16,7 @@ use weir_consensus::{Settings, Wish};
 use weir_link::{Ca, Identity, Link, LinkConfig, PeerAddress, ShaperControl};
 use weir_model::decision::{Author, Candidate, Decision, Member, Role};
 use weir_model::home::EffectAction;
-use weir_model::id::NodeId;
+use weir_model::id::{NodeId, SiteId};
 
 use crate::admission::{Admission, Joining};
 use crate::config::Config;
@@ -26,12 +26,14 @@ use crate::folder::{Belonging, DataFolder, cluster_id};
 use crate::inbound::Inbound;
 use crate::people::{MESSAGES, People};
 use crate::relay::Relay;
+use crate::rooms::Rooms;
+use crate::sites::Sites;
 use crate::sms::Gateway;
 use crate::sounds::Sounds;
 use crate::speakers::Speakers;
-use crate::telephony::{self, Telephony};
+use crate::telephony::{self, Leavings, Telephony};
 use crate::web::Passwords;
-use crate::{api, calls, edge, planted, staging, web};
+use crate::{api, calls, edge, planted, rooms, staging, web};
 
 pub(crate) use weir_consensus::runtime::TokioRuntime as Runtime;
 
@@ -57,6 +59,8 @@ pub(crate) struct Node {
     pub(crate) sounds: Arc<Sounds>,
     /// Where the node's file has `[sip]`.
     pub(crate) telephony: Option<Telephony>,
+    pub(crate) rooms: Rooms,
+    pub(crate) sites: Sites,
     pub(crate) shaper: Option<ShaperControl>,
     pub(crate) counters: api::Counters,
     pub(crate) passwords: Passwords,
@@ -133,6 +137,23 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
+type SharedView = Arc<OnceLock<watch::Receiver<Arc<AppliedView>>>>;
+
+/// The sockets to other nodes, and what makes them worse where the file says so.
+fn bind(
+    config: &Config,
+    identity: &Arc<Identity>,
+    view: &SharedView,
+    inbound: Arc<Inbound>,
+) -> anyhow::Result<(Link, Option<ShaperControl>)> {
+    let shaper = config.shaper().map(|params| ShaperControl::new(params, identity.node().0));
+    let mut link_config = LinkConfig::new(identity.clone(), config.listen);
+    link_config.satellite = config.satellite();
+    link_config.shaper.clone_from(&shaper);
+    let admission = Arc::new(Admission::new(view.clone()));
+    Ok((Link::bind(link_config, admission, inbound)?, shaper))
+}
+
 async fn start(
     config: Config,
     tasks: &TaskTracker,
@@ -147,12 +168,7 @@ async fn start(
 
     let view = Arc::new(OnceLock::new());
     let inbound = Arc::new(Inbound::new(tasks.clone()));
-    let shaper = config.shaper().map(|params| ShaperControl::new(params, identity.node().0));
-    let mut link_config = LinkConfig::new(identity.clone(), config.listen);
-    link_config.satellite = config.satellite();
-    link_config.shaper.clone_from(&shaper);
-    let admission = Arc::new(Admission::new(view.clone()));
-    let link = Link::bind(link_config, admission, inbound.clone())?;
+    let (link, shaper) = bind(&config, &identity, &view, inbound.clone())?;
 
     let satellites = view.clone();
     let satellite = Arc::new(move |node| is_satellite(&satellites, node));
@@ -163,14 +179,8 @@ async fn start(
     let _ = view.set(consensus.view());
     name_peers(&link, &belonging, &consensus.view().borrow())?;
 
-    let sounds = Sounds::open(&config.sounds(), tasks, stop).await?;
-    let telephony = telephony::start(&config, consensus.view(), tasks, stop).await?;
-    let (telephony, news) = telephony.unzip();
-    let hands = hands(&config, telephony.as_ref(), &sounds, &consensus, tasks, stop).await?;
-    let site = start_site(&config, me, disk, &consensus, (hands, tasks, stop)).await?;
-    if let Some(news) = news {
-        tasks.spawn(calls::record(news, site.clone()));
-    }
+    let media = media(&config, (me, &link, disk), &consensus, tasks, stop).await?;
+    let Media { sounds, sites, telephony, rooms, site } = media;
     let gate = Gate::new(me, site.clone(), transport.clone(), consensus.view());
     let outbox = Arc::new(Outbox::new(gate.clone(), Arc::new(edge::wall), stop.clone()));
     if !planted::loses_facts() {
@@ -191,6 +201,8 @@ async fn start(
         outbox,
         sounds,
         telephony,
+        rooms,
+        sites,
         shaper,
         counters: api::Counters::default(),
         passwords: Passwords::new()?,
@@ -203,32 +215,106 @@ async fn start(
     Ok(node)
 }
 
+/// Everything heard at the site, and the site's own machine.
+struct Media {
+    sounds: Arc<Sounds>,
+    sites: Sites,
+    telephony: Option<Telephony>,
+    rooms: Rooms,
+    site: Site<RocksDisk>,
+}
+
+async fn media(
+    config: &Config,
+    (me, link, disk): (NodeId, &Link, RocksDisk),
+    consensus: &Consensus,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<Media> {
+    let sounds = Sounds::open(&config.sounds(), tasks, stop).await?;
+    let sites = Sites {
+        me,
+        own: config.site.clone(),
+        link: link.clone(),
+        agreed: consensus.view(),
+        pumps: tasks.clone(),
+    };
+    let agreed = consensus.view();
+    let given = telephony::Given { config, agreed, sites: &sites, sounds: &sounds, tasks, stop };
+    let (telephony, leavings) = telephony::start(given).await?.unzip();
+    let rooms = gather(&config.site, telephony.as_ref(), &sounds, consensus, tasks);
+    let hands =
+        hands(config, (telephony.as_ref(), &rooms), &sounds, consensus, tasks, stop).await?;
+    let site = start_site(config, me, disk, consensus, (hands, tasks, stop)).await?;
+    if let Some(leavings) = leavings {
+        write_down(leavings, &site, config, &rooms, tasks);
+    }
+    if let Some(telephony) = &telephony {
+        let (trunks, conferences) = (telephony.trunks.clone(), telephony.conferences.clone());
+        tasks.spawn(sites.clone().watch(trunks, conferences, stop.clone()));
+    }
+    Ok(Media { sounds, sites, telephony, rooms, site })
+}
+
+/// What calls and conferences leave goes into the journal.
+fn write_down(
+    leavings: Leavings,
+    site: &Site<RocksDisk>,
+    config: &Config,
+    rooms: &Rooms,
+    tasks: &TaskTracker,
+) {
+    let Leavings { calls, conferences } = leavings;
+    tasks.spawn(calls::record(calls, site.clone()));
+    let opened = rooms.opened.clone();
+    tasks.spawn(rooms::record(conferences, site.clone(), config.site.clone(), opened));
+}
+
 async fn start_site(
     config: &Config,
     me: NodeId,
     disk: RocksDisk,
     consensus: &Consensus,
-    (hands, tasks, stop): ((Devices, People), &TaskTracker, &CancellationToken),
+    (hands, tasks, stop): ((Devices, People, Rooms), &TaskTracker, &CancellationToken),
 ) -> anyhow::Result<Site<RocksDisk>> {
-    let (devices, people) = hands;
+    let (devices, people, rooms) = hands;
     let rehearsal = rehearsal(&devices, consensus.view());
     let drills = DrillSink::new(config.drill_sink(), rehearsal, tasks.clone(), stop.clone());
-    let effects = Arc::new(SiteEffects { devices, people, drills });
+    let effects = Arc::new(SiteEffects { devices, people, rooms, drills });
     let settings =
         site::Settings { node: me, site: config.site.clone(), wall: Arc::new(edge::wall) };
     let view = consensus.view();
     Ok(Site::start::<Runtime, _>(settings, disk, view, effects, stop.clone()).await?)
 }
 
-/// What drives the site's zones and reaches its people.
-async fn hands(
-    config: &Config,
+/// What brings people together.
+fn gather(
+    site: &SiteId,
     telephony: Option<&Telephony>,
     sounds: &Arc<Sounds>,
     consensus: &Consensus,
     tasks: &TaskTracker,
+) -> Rooms {
+    Rooms {
+        site: site.clone(),
+        conferences: telephony.map(|one| one.conferences.clone()),
+        sounds: sounds.clone(),
+        agreed: consensus.view(),
+        tasks: tasks.clone(),
+        live: Arc::default(),
+        opened: Arc::default(),
+    }
+}
+
+/// What drives the site's zones and reaches its people.
+async fn hands(
+    config: &Config,
+    (telephony, rooms): (Option<&Telephony>, &Rooms),
+    sounds: &Arc<Sounds>,
+    consensus: &Consensus,
+    tasks: &TaskTracker,
     stop: &CancellationToken,
-) -> anyhow::Result<(Devices, People)> {
+) -> anyhow::Result<(Devices, People, Rooms)> {
     let people = People {
         site: config.site.clone(),
         phones: telephony.map(|one| (one.sip.clone(), one.callouts.clone())),
@@ -239,7 +325,8 @@ async fn hands(
         turns: Arc::new(Semaphore::new(MESSAGES)),
         live: Arc::default(),
     };
-    Ok((devices(config, telephony, sounds, consensus, tasks, stop).await?, people))
+    let devices = devices(config, telephony, sounds, consensus, tasks, stop).await?;
+    Ok((devices, people, rooms.clone()))
 }
 
 /// What drives the site's zones, as the node's file says.
@@ -278,7 +365,7 @@ fn rehearsal(devices: &Devices, view: watch::Receiver<Arc<AppliedView>>) -> Box<
                 (Some((sound, repeat)), u16::try_from(known.unwrap_or(0)).unwrap_or(u16::MAX))
             }
             EffectAction::Call { sound, .. } => (Some((sound, 1)), 1),
-            EffectAction::Message { .. } => (None, 1),
+            EffectAction::Message { .. } | EffectAction::Confer { .. } => (None, 1),
         };
         let speakers = speakers.clone();
         Box::pin(async move {

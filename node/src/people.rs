@@ -67,7 +67,9 @@ impl People {
         report: Report,
     ) -> Option<(EffectOrder, Report)> {
         match &order.action {
-            EffectAction::Page { .. } => return Some((order, report)),
+            EffectAction::Page { .. } | EffectAction::Confer { .. } => {
+                return Some((order, report));
+            }
             EffectAction::Call { .. } | EffectAction::Message { .. } => {}
         }
         let people = self.clone();
@@ -80,7 +82,7 @@ impl People {
             let ended = match order.action.clone() {
                 EffectAction::Call { .. } => people.call(&order, window_ends, &cease).await,
                 EffectAction::Message { .. } => people.message(&order, window_ends, &cease).await,
-                EffectAction::Page { .. } => None,
+                EffectAction::Page { .. } | EffectAction::Confer { .. } => None,
             };
             people.live().remove(&order.key);
             if let Some((result, proof)) = ended {

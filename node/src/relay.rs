@@ -170,6 +170,10 @@ pub(crate) fn play(order: &EffectOrder) -> String {
             format!("call {person} {} {}", numbers.join(","), named(sound))
         }
         EffectAction::Message { person, to, .. } => format!("message {person} {to}"),
+        EffectAction::Confer { number, members, .. } => {
+            let members: Vec<_> = members.iter().map(|one| one.person.as_str()).collect();
+            format!("confer {number} {}", members.join(","))
+        }
     };
     format!("weir-relay 1 play {} {} {what}", order.key, order.epoch)
 }

@@ -13,20 +13,28 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_consensus::store::AppliedView;
+use weir_media::between::{Between, BetweenParts};
 use weir_media::callout::Callouts;
-use weir_media::exchange::{Exchange, ExchangeParts, News};
+use weir_media::conference::{ConferenceNews, ConferenceParts, Conferences, Limits};
+use weir_media::exchange::{Exchange, ExchangeParts, News, RoomCall};
 use weir_media::page::{Dice, Pager, PagerConfig};
 use weir_media::secret::REALM;
-use weir_media::sip::{Account, Accounts, Algorithm, KeptBinding, Sip, SipConfig, SipLimits};
+use weir_media::sip::{
+    Account, Accounts, Algorithm, Incoming, KeptBinding, Sip, SipConfig, SipLimits,
+};
+use weir_media::trunk::Trunks;
 use weir_media::voice::Ports;
+use weir_media::voice::mixer::{Mixer, MixerConfig};
 use weir_media::voice::relay::{Relay, RelayConfig};
 use weir_model::directory::EMERGENCY;
 use weir_model::id::SiteId;
 use weir_model::state::State;
 
 use crate::api::secrets::devices;
-use crate::calls;
 use crate::config::Config;
+use crate::sites::Sites;
+use crate::sounds::Sounds;
+use crate::{calls, rooms};
 
 /// How long SIP stays open for hanging up when the node stops.
 const HANG_UP: Duration = Duration::from_millis(1_500);
@@ -42,23 +50,98 @@ const WRITE: Duration = Duration::from_secs(1);
 /// Most registrations read back; more were never written.
 const BINDINGS_BYTES: u64 = 16 << 20;
 
+/// What voice needs and does not get.
+const PORTS: &str = "cannot open the ports of voice; see [sip] rtp";
+
 /// See the module.
 pub(crate) struct Telephony {
     pub(crate) sip: Sip,
     pub(crate) pager: Pager,
     pub(crate) exchange: Exchange,
     pub(crate) callouts: Callouts,
+    pub(crate) trunks: Trunks,
+    pub(crate) between: Between,
+    pub(crate) conferences: Conferences,
 }
 
-/// `None`: this node's file says nothing of SIP. With it comes what calls leave for
-/// the journal, which opens later.
-pub(crate) async fn start(
-    config: &Config,
-    agreed: watch::Receiver<Arc<AppliedView>>,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
-) -> anyhow::Result<Option<(Telephony, mpsc::Receiver<News>)>> {
-    let Some(ours) = &config.sip else { return Ok(None) };
+/// What calls and conferences leave for the journal, which opens later.
+pub(crate) struct Leavings {
+    pub(crate) calls: mpsc::Receiver<News>,
+    pub(crate) conferences: mpsc::Receiver<ConferenceNews>,
+}
+
+/// What telephony is given.
+pub(crate) struct Given<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) agreed: watch::Receiver<Arc<AppliedView>>,
+    pub(crate) sites: &'a Sites,
+    pub(crate) sounds: &'a Arc<Sounds>,
+    pub(crate) tasks: &'a TaskTracker,
+    pub(crate) stop: &'a CancellationToken,
+}
+
+/// `None`: this node's file says nothing of SIP.
+pub(crate) async fn start(given: Given<'_>) -> anyhow::Result<Option<(Telephony, Leavings)>> {
+    let Some(ours) = &given.config.sip else { return Ok(None) };
+    let Given { config, tasks, stop, .. } = given;
+    let (arrived, arrivals) = mpsc::channel(ARRIVALS);
+    let sip = registrar(&given, ours, arrived).await?;
+    let range = ours.rtp.0..=ours.rtp.1;
+    let pager_config =
+        PagerConfig { rtp: ours.listen.ip(), ports: range.clone(), notes: config.dialogs() };
+    let dice = Dice::new(|bytes| {
+        // A source of chance that fails leaves zeros, and a page that sounds.
+        let _ = getrandom::fill(bytes);
+    });
+    let pager = Pager::start(sip.clone(), pager_config, dice, tasks, stop.child_token()).await;
+    let pager = pager.context(PORTS)?;
+    let callouts =
+        Callouts::start(sip.clone(), ours.listen.ip(), &range, tasks, stop.child_token())
+            .context(PORTS)?;
+    let ports = || Ports::new(ours.listen.ip(), &range).context(PORTS);
+    let trunks = Trunks::start(ports()?, given.sites.sender(), tasks, stop.child_token());
+    let trunks = trunks.context(PORTS)?;
+    let (far_arrived, far) = mpsc::channel(ARRIVALS);
+    let between = Between::start(
+        BetweenParts {
+            trunks: trunks.clone(),
+            open: given.sites.opener(),
+            admit: given.sites.admission(),
+            peer_of: given.sites.peers(),
+        },
+        far_arrived,
+        tasks,
+        stop.child_token(),
+    );
+    let (room_calls, rooms) = mpsc::channel(ARRIVALS);
+    let (conferences, conference_news) = conferences(&given, &sip, &trunks, ports()?, rooms)?;
+    let (hears, heard) = mpsc::channel(HEARD);
+    let relay = Relay::start(ports()?, RelayConfig::default(), hears, tasks, stop.child_token());
+    let (news, told) = mpsc::channel(NEWS);
+    let parts = ExchangeParts {
+        sip: sip.clone(),
+        relay: relay.context(PORTS)?,
+        heard,
+        arrivals,
+        between: Some(between.clone()),
+        far,
+        rooms: room_calls,
+        router: calls::router(given.agreed.clone(), config.site.clone()),
+        news,
+    };
+    let exchange = Exchange::start(parts, tasks, stop.child_token());
+    let leavings = Leavings { calls: told, conferences: conference_news };
+    let telephony = Telephony { sip, pager, exchange, callouts, trunks, between, conferences };
+    Ok(Some((telephony, leavings)))
+}
+
+/// SIP, who may register with it, and who is registered over a restart.
+async fn registrar(
+    given: &Given<'_>,
+    ours: &crate::config::SipConfig,
+    arrived: mpsc::Sender<Incoming>,
+) -> anyhow::Result<Sip> {
+    let Given { config, agreed, tasks, stop, .. } = given;
     let first = accounts(&agreed.borrow().state, &config.site);
     let (admit, admitted) = watch::channel(Arc::new(first));
     let sip_config = SipConfig {
@@ -71,39 +154,51 @@ pub(crate) async fn start(
     let kept = read(&config.bindings()).await;
     // The pager hangs its calls up first, which takes SIP.
     let closing = CancellationToken::new();
-    tasks.spawn(close_after(stop.clone(), closing.clone()));
-    let (arrived, arrivals) = mpsc::channel(ARRIVALS);
+    tasks.spawn(close_after((*stop).clone(), closing.clone()));
     let sip = Sip::start(sip_config, admitted, kept, arrived, tasks, closing).await?;
-    tasks.spawn(follow(agreed.clone(), config.site.clone(), admit, stop.clone()));
-    tasks.spawn(keep(sip.bindings(), config.bindings(), stop.clone()));
-    let (from, to) = ours.rtp;
-    let pager_config =
-        PagerConfig { rtp: ours.listen.ip(), ports: from..=to, notes: config.dialogs() };
-    let dice = Dice::new(|bytes| {
-        // A source of chance that fails leaves zeros, and a page that sounds.
-        let _ = getrandom::fill(bytes);
-    });
-    let pager = Pager::start(sip.clone(), pager_config, dice, tasks, stop.child_token()).await;
-    let pager = pager.context("cannot open the ports of voice; see [sip] rtp")?;
-    let ports = "cannot open the ports of voice; see [sip] rtp";
-    let range = from..=to;
-    let callouts =
-        Callouts::start(sip.clone(), ours.listen.ip(), &range, tasks, stop.child_token())
-            .context(ports)?;
-    let (hears, heard) = mpsc::channel(HEARD);
-    let relay_ports = Ports::new(ours.listen.ip(), &range).context(ports)?;
-    let relay = Relay::start(relay_ports, RelayConfig::default(), hears, tasks, stop.child_token());
+    tasks.spawn(follow(agreed.clone(), config.site.clone(), admit, (*stop).clone()));
+    tasks.spawn(keep(sip.bindings(), config.bindings(), (*stop).clone()));
+    Ok(sip)
+}
+
+/// Conferences of the site, with a mixer of their own.
+fn conferences(
+    given: &Given<'_>,
+    sip: &Sip,
+    trunks: &Trunks,
+    ports: Ports,
+    calls: mpsc::Receiver<RoomCall>,
+) -> anyhow::Result<(Conferences, mpsc::Receiver<ConferenceNews>)> {
+    let Given { config, agreed, sites, sounds, tasks, stop } = given;
+    let (mixes, heard) = mpsc::channel(HEARD);
+    let mixer = Mixer::start(ports, MixerConfig::default(), mixes, tasks, stop.child_token())
+        .context(PORTS)?;
     let (news, told) = mpsc::channel(NEWS);
-    let parts = ExchangeParts {
+    let (said, asked) = (agreed.clone(), (*sounds).clone());
+    let (known, here) = (agreed.clone(), (agreed.clone(), config.site.clone()));
+    let parts = ConferenceParts {
+        site: config.site.clone(),
         sip: sip.clone(),
-        relay: relay.context(ports)?,
+        mixer,
         heard,
-        arrivals,
-        router: calls::router(agreed, config.site.clone()),
+        trunks: trunks.clone(),
+        ask: sites.asker(),
+        clips: Arc::new(move |_title, key| {
+            Box::pin(rooms::announcement(said.clone(), asked.clone(), key))
+        }),
+        peer_of: sites.peers(),
+        room_at: Arc::new(move |number| known.borrow().state.directory.room_at(number)),
+        reach: Arc::new(move |invited| {
+            let directory = here.0.borrow().state.directory.clone();
+            let person = invited.who.parse().ok()?;
+            directory.people.get(&person)?;
+            Some(rooms::invited(&directory, &directory.attendee(person, &here.1)))
+        }),
+        rooms: calls,
         news,
+        limits: Limits::default(),
     };
-    let exchange = Exchange::start(parts, tasks, stop.child_token());
-    Ok(Some((Telephony { sip, pager, exchange, callouts }, told)))
+    Ok((Conferences::start(parts, tasks, stop.child_token()), told))
 }
 
 fn algorithms(named: &[String]) -> anyhow::Result<Vec<Algorithm>> {

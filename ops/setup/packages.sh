@@ -6,19 +6,25 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . ops/setup/say.sh
 
-# RocksDB and its bindings, the linker, and what the media worker is built with.
+# RocksDB and its bindings, the linker, what the media worker is built with, and
+# what browsers' video is encrypted with.
 build=(clang g++ git libclang-dev libgstreamer-plugins-base1.0-dev libgstreamer1.0-dev libopus-dev
-    make pkg-config)
-# What the media worker decodes with and is bounded by (prlimit), the voice that
-# speaks texts; the demo's children end with it (setpriv).
-run=(espeak-ng gstreamer1.0-libav gstreamer1.0-plugins-base gstreamer1.0-plugins-good util-linux)
+    libssl-dev make pkg-config)
+# What the media worker decodes, encodes (H.264: ugly) and is bounded with
+# (prlimit), the voice that speaks texts; the demo's children end with it (setpriv).
+run=(
+    espeak-ng gstreamer1.0-libav gstreamer1.0-plugins-base gstreamer1.0-plugins-good
+    gstreamer1.0-plugins-ugly util-linux
+)
 # A browser and its Chinese letters; the power-cut test's disk image; address and
 # link tools for the stories; recordings in many formats (gst-launch), and `kill`;
-# telephones (baresip, sipp, and what PJSIP's Python side is installed with).
+# telephones (baresip, sipp, and what PJSIP's Python side is installed with); a
+# camera (gst-rtsp-server from Python).
 # The fuzzers need nothing more: libFuzzer comes with its crate.
 test=(
-    baresip-core chromium e2fsprogs fonts-wqy-microhei gstreamer1.0-tools iproute2 mount procps
-    prometheus python3-venv sip-tester util-linux
+    baresip-core chromium e2fsprogs fonts-wqy-microhei gir1.2-gst-plugins-base-1.0
+    gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-ugly gstreamer1.0-tools iproute2 mount procps
+    prometheus python3-gi python3-venv sip-tester util-linux
 )
 # The peer that benchmarks are held against.
 bench=(etcd-server iproute2 util-linux)

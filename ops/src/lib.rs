@@ -4,5 +4,5 @@
 mod media;
 mod metrics;
 
-pub use media::{Counted, MediaReading, SoundsReading};
+pub use media::{BetweenReading, Counted, MediaReading, SoundsReading};
 pub use metrics::{CONTENT_TYPE, PeerReading, Reading, render};

@@ -23,6 +23,22 @@ pub struct MediaReading {
     pub packets_sent: u64,
     /// Left out because the node was held up.
     pub frames_late: u64,
+    pub between: BetweenReading,
+}
+
+/// Calls and conferences between sites; `calls`, `trunks`, `conferences` and
+/// `members` are of now.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BetweenReading {
+    pub calls: u64,
+    pub trunks: u64,
+    pub conferences: u64,
+    /// Who is in them and heard here.
+    pub members: u64,
+    /// Frames of voice, by what became of them.
+    pub frames: Vec<Counted>,
+    /// In datagrams between sites, by direction.
+    pub bytes: Vec<Counted>,
 }
 
 /// Sounds that the directory names, and how many lie here.
@@ -50,7 +66,20 @@ pub(crate) fn media(registry: &Registry, media: &MediaReading) -> Result<(), pro
     count(registry, "weir_page_receiving_total", help, media.speakers_receiving)?;
     count(registry, "weir_rtp_packets_total", "RTP packets sent.", media.packets_sent)?;
     let help = "Frames of sound left out because the node was held up.";
-    count(registry, "weir_rtp_late_frames_total", help, media.frames_late)
+    count(registry, "weir_rtp_late_frames_total", help, media.frames_late)?;
+    between(registry, &media.between)
+}
+
+fn between(registry: &Registry, between: &BetweenReading) -> Result<(), prometheus::Error> {
+    gauge(registry, "weir_between_calls", "Calls to and from other sites.", between.calls)?;
+    gauge(registry, "weir_trunks", "Ways of voice to other sites.", between.trunks)?;
+    gauge(registry, "weir_conferences", "Conferences of this site.", between.conferences)?;
+    let help = "People in them who are heard here.";
+    gauge(registry, "weir_conference_members", help, between.members)?;
+    let help = "Frames of voice between sites.";
+    by_word(registry, "weir_trunk_frames_total", help, "fate", &between.frames)?;
+    let help = "Voice between sites, in bytes.";
+    by_word(registry, "weir_trunk_bytes_total", help, "direction", &between.bytes)
 }
 
 fn gauge(registry: &Registry, name: &str, help: &str, value: u64) -> Result<(), prometheus::Error> {

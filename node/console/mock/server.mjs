@@ -13,7 +13,7 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
-  again, answer, AUDIO, cut, end, fact, launch, newWorld, pageZone, pass, PLANS,
+  again, answer, AUDIO, cut, end, fact, hangUp, launch, newWorld, order, pageZone, pass, PLANS, seen,
 } from './world.mjs';
 
 const PORT = Number(process.argv[2] ?? 7480);
@@ -54,7 +54,7 @@ let published = world.facts.length;
 function publish() {
   for (const what of world.changed) {
     if (what === 'overview') emit('overview', overview());
-    else if (what === 'zones') emit('zones', world.zones);
+    else if (what === 'zones' || what === 'calls' || what === 'conferences') emit(what, world[what]);
     else if (what === 'journal') emit('journal', { facts: world.facts.slice(published), more: false });
     else emit('site', world.boards[what.slice(5)]);
     if (what === 'journal') published = world.facts.length;
@@ -83,7 +83,8 @@ function events(request, response) {
     if (boot) say('reset', {});
     say('overview', overview());
     for (const board of Object.values(world.boards)) say('site', board);
-    say('zones', world.zones);
+    for (const what of ['zones', 'calls', 'conferences']) say(what, world[what]);
+    for (const people of world.people) say('people', people);
     say('journal', { facts: world.facts.slice(-200), more: world.facts.length > 200 });
   }
   streams.add(response);
@@ -174,7 +175,18 @@ const SAID = {
   joined: '该预案正在执行，已并入，不会重复广播 / the plan is running; joined, nothing is played twice',
 };
 
+/** What the node does by itself. */
+async function here(request, response, [about, id, deed], person) {
+  const asked = await body(request);
+  const done = about === 'conferences' ? order(world, id, asked)
+    : deed === 'seen' ? seen(world, id, [person, PEOPLE[person][0]]) : hangUp(world, id);
+  if (done) return json(response, 200, { id });
+  return problem(response, 404, 'call-unknown', `本站没有 ${id}；请刷新 / no ${id} at this site; list them again`);
+}
+
 async function act(request, response, parts, person) {
+  const [, , about, at, deed] = parts;
+  if (about === 'calls' || about === 'conferences') return here(request, response, [about, at, deed], person);
   const key = String(request.headers['idempotency-key'] ?? '');
   if (!/^[0-9a-f]{32}$/.test(key)) return problem(response, 400, 'bad-request', '缺少编号 / no Idempotency-Key');
   const asked = await body(request);
@@ -236,19 +248,20 @@ function mock(url, response) {
     published = world.facts.length;
     if (on('empty')) {
       Object.assign(world, { zones: [], facts: [] });
-      for (const board of Object.values(world.boards)) board.activations = [];
+      for (const board of Object.values(world.boards)) Object.assign(board, { activations: [], awaiting: [] });
+      Object.assign(world, { conferences: [], calls: { live: [], live_more: 0, missed: [], missed_more: 0, ended: [] } });
       published = 0;
     }
     if (on('quiet')) for (const board of Object.values(world.boards)) board.activations = [];
     if (on('many')) {
       for (const [id, zh] of [['R2', '白石水库'], ['R4', '石门水库'], ['R6', '杉溪水库（太阳能供电，卫星链路）']]) {
         o.sites.push({ ...o.sites[2], id, name_zh: zh, name_en: `${id} reservoir with a long name`, nodes: [], link: { kind: 'geo', rtt_ms: 660 }, health: id === 'R4' ? 'suspect' : id === 'R6' ? 'no-node' : 'ok', age_ms: id === 'R6' ? null : 5_000 });
-        world.boards[id] = { site: id, age_ms: 0, activations: [] };
+        world.boards[id] = { site: id, age_ms: 0, activations: [], awaiting: [] };
       }
     }
     ring.length = 0;
     emit('reset', {});
-    world.changed.add('overview').add('zones').add('journal');
+    world.changed.add('overview').add('zones').add('journal').add('calls').add('conferences');
     published = 0;
     for (const id of Object.keys(world.boards)) world.changed.add(`site:${id}`);
   }
@@ -294,7 +307,7 @@ async function answerTo(request, response) {
   if (parts[2] === 'session') return session(request, response);
   const person = who(request);
   if (!person) return problem(response, 401, 'not-signed-in', '未登录 / not signed in');
-  if (request.method === 'POST') return act(request, response, parts, person);
+  if (request.method === 'POST' || request.method === 'DELETE') return act(request, response, parts, person);
   switch (parts[2]) {
     case 'events': return events(request, response);
     case 'overview': return json(response, 200, overview());

@@ -55,13 +55,16 @@ export function newWorld() {
       zone('7401', 'R5', '坝区', 'Dam area', 2, null),
       zone('7403', 'R5', '下游云岭沟', 'Yunling valley downstream', 5, null),
     ],
-    boards: {}, facts: [], changed: new Set(), intents: new Map(), seq: {}, tick: 0,
+    calls: { live: [], live_more: 0, missed: [], missed_more: 0, ended: [] }, conferences: [],
+    people: newPeople(), boards: {}, facts: [], changed: new Set(), intents: new Map(), seq: {}, tick: 0,
   };
   for (const one of world.overview.sites) {
-    world.boards[one.id] = { site: one.id, age_ms: 0, activations: [] };
+    world.boards[one.id] = { site: one.id, age_ms: 0, activations: [], awaiting: [] };
   }
   cut(world, 'R5', true);
   past(world);
+  talk(world);
+  callHeads(world);
   startRed(world, 'R3', 'real', [['lin.guodong', '林国栋'], ['zhao.wenhui', '赵文慧']], 18);
   return world;
 }
@@ -168,6 +171,8 @@ export function launch(world, siteId, of, mode, who) {
     world.changed.add(`site:${siteId}`);
     return { status: 'joined', activation: found.id };
   }
+  const board = world.boards[siteId];
+  board.awaiting = board.awaiting.filter((half) => half.plan !== of.id);
   const one = run(world, siteId, of, mode, [who], 0);
   enter(world, siteId, one, 0);
   return { status: 'started', activation: one.id };
@@ -254,6 +259,7 @@ export function pass(world) {
   for (const board of Object.values(world.boards)) {
     const seen = world.overview.sites.find((s) => s.id === board.site);
     if (seen.health === 'cut') continue;
+    board.awaiting = board.awaiting.filter((one) => one.until_ms > Date.now() - 60_000);
     for (const one of board.activations) if (one.ended === null) advance(world, board.site, one);
   }
   for (const z of world.zones) {
@@ -275,7 +281,7 @@ export function pass(world) {
 function advance(world, siteId, one) {
   const n = one.steps.findIndex((s) => s.state === 'running' || s.state === 'waiting');
   const now = one.steps[n];
-  if (!now) return;
+  if (!now || now.roster) return;
   if (now.kind === 'delay' && Date.now() > now.until) {
     now.state = 'done';
     enter(world, siteId, one, n + 1);
@@ -349,4 +355,147 @@ function past(world) {
   stopped.steps[0].state = 'expired';
   end(world, 'R5', stopped, 'aborted');
   stopped.ended.at_ms = at(1_380);
+}
+
+// ── People, calls, conferences ───────────────────────────────────────────
+
+const someone = (id, name, extension, mobile, registered, roles = [], rank = 9) => ({
+  id, name, rank, roles, extension, mobile, registered, acknowledged: null,
+});
+const HEADS = [
+  ['longtan.head', '龙德生'], ['baishi.head', '白玉成'], ['shangwan.head', '江满仓'],
+  ['zhongwan.head', '江春生'], ['xiawan.head', '胡秀英'],
+];
+
+function newPeople() {
+  const duty = (id) => [{ role: 'site_duty', sites: [id] }];
+  return [
+    { site: 'HQ', people: [
+      someone('lin.guodong', '林国栋', '1010', '+8619900000101', true, [{ role: 'commander', sites: null }], 1),
+      someone('liang.kun', '梁坤', '1001', '+8619900000109', false, duty('HQ'), 4),
+    ] },
+    { site: 'R3', people: [
+      someone('li.qingsong', '李青松', '5001', '+8619900000115', null, duty('R3'), 4),
+      someone('gao.yanfei', '高燕飞', '5101', '+8619900000116', null, duty('R3'), 5),
+    ] },
+    { site: '', people: HEADS.map(([id, name], n) => someone(id, name, null, `+861990000012${3 + n}`, null)) },
+  ];
+}
+
+const callLine = (id, siteId, from, dialled, extra) => ({
+  id, site: siteId, node: 1, here: siteId === 'HQ', from, from_name: null, dialled,
+  dialled_name: null, by: null, by_name: null, rings: [], state: 'talked', at_ms: at(75),
+  emergency: false, missed: false, why: null, talked_ms: null, seen: null, ...extra,
+});
+
+function talk(world) {
+  const over = { state: 'ended', emergency: true, missed: true };
+  Object.assign(world.calls, {
+    live: [
+      callLine(hex(), 'R3', '5102', '112', { emergency: true, by: '5001', by_name: '李青松' }),
+      callLine(hex(), 'HQ', '1010', '2011', { from_name: '林国栋', dialled_name: '赵文慧', by: '2011' }),
+      callLine(hex(), 'HQ', '1102', '1001', { state: 'ringing', rings: ['1001'], dialled_name: '梁坤' }),
+    ],
+    missed: [
+      callLine(hex(), 'R1', '3105', '112', { ...over, why: 'no_answer', at_ms: at(190) }),
+      callLine(hex(), 'R5', '7102', '119', { ...over, why: 'not_registered', at_ms: at(1_300) }),
+    ],
+    ended: [
+      callLine(hex(), 'RC', '2012', '91234567', { state: 'ended', why: 'caller_hung_up', talked_ms: 93_000, by: '2290' }),
+    ],
+  });
+  const member = (who, name, siteId, state, extra = {}) => (
+    { who, name, site: siteId, state, mute: false, speaks: false, ...extra });
+  world.conferences = [
+    {
+      id: '00c0ffee00000500', number: '1500', title: '橙色预警响应(核心)', root: 'HQ', here: true,
+      since_ms: at(240), joined: 3, locked: false, lecture: false, missing: ['R5'], members_more: 0,
+      members: [
+        member('lin.guodong', '林国栋', 'HQ', 'joined', { speaks: true }),
+        member('zhao.wenhui', '赵文慧', 'RC', 'joined'),
+        member('li.qingsong', '李青松', 'R3', 'joined', { mute: true }),
+        member('gao.yanfei', '高燕飞', 'R3', 'no-answer'),
+        member('yang.yunfeng', '杨云峰', 'R5', 'unreachable'),
+        member('liang.kun', '梁坤', 'HQ', 'ringing'),
+      ],
+    },
+    {
+      id: '00c0ffee00003501', number: '3501', title: '', root: 'R1', here: false, since_ms: at(900),
+      joined: 2, locked: false, lecture: false, missing: [], members_more: 0,
+      members: [member('3001', '陈大山', 'R1', 'joined'), member('3105', '3105', 'R1', 'joined')],
+    },
+  ];
+  world.boards.R1.awaiting = [{
+    intent: hex(), plan: PLANS[2].id, name_zh: PLANS[2].name_zh, name_en: PLANS[2].name_en,
+    level: 'yellow', mode: 'real', who: 'zhao.wenhui', name: '赵文慧', until_ms: Date.now() + 110_000,
+  }];
+}
+
+/** An orange run whose village heads are being called, and written to. */
+function callHeads(world) {
+  const one = run(world, 'R1', {
+    id: 'P-38-core', name_zh: '红色预警/转移(核心)', name_en: 'Red warning, evacuation (core)', level: 'red',
+    preview: [{ step: 's2', kind: 'call.roster' }, { step: 's3', kind: 'message' }],
+  }, 'real', [['lin.guodong', '林国栋']], 95);
+  const tried = (n, result, reason, extra = {}) => ({
+    attempt: n, why: 'plan', result, reason, grade: result === 'done' ? 'heard' : null,
+    reached: result === 'done' ? 1 : 0, of: 1, siren: false, began_ms: at(90 - n * 20),
+    ...(result === null ? {} : { ended_ms: at(80 - n * 20) }), ...extra,
+  });
+  const person = (who, state, attempts, extra = {}) => ({
+    zone: HEADS[who][0], person: HEADS[who][0], name_zh: HEADS[who][1], name_en: HEADS[who][1], state,
+    attempts: attempts.map((a) => ({ callee: HEADS[who][0], callee_name: HEADS[who][1], ...a })), ...extra,
+  });
+  Object.assign(one.steps[0], {
+    state: 'running', roster: { reached: 2, of: 5, people: 2, need: null, under_way: 1, unknown: 1 },
+    targets: [
+      person(0, 'done', [tried(1, 'failed', 'no_answer'), tried(2, 'done', null)], { by: HEADS[0][0], by_name: HEADS[0][1] }),
+      person(1, 'done', [tried(1, 'failed', 'not_acknowledged'), tried(2, 'done', null, { callee: 'li.qingsong', callee_name: '李青松' })],
+        { by: 'li.qingsong', by_name: '李青松' }),
+      person(2, 'running', [tried(1, 'failed', 'busy'), tried(2, null, null)]),
+      person(3, 'failed', [tried(1, 'failed', 'wrong_key')]),
+      person(4, 'unknown', [tried(1, 'unknown', 'the node stopped')]),
+    ],
+  });
+  Object.assign(one.steps[1], {
+    state: 'running', roster: { reached: 1, of: 3, people: 1, need: null, under_way: 1, unknown: 0 },
+    targets: [
+      person(0, 'done', [tried(1, 'done', null, { grade: 'sent' })], { by: HEADS[0][0], by_name: HEADS[0][1] }),
+      person(1, 'failed', [tried(1, 'failed', '空号')]),
+      person(2, 'running', [tried(1, null, null)]),
+    ],
+  });
+}
+
+export function seen(world, id, who) {
+  const call = world.calls.missed.find((one) => one.id === id);
+  if (!call) return false;
+  world.calls.missed = world.calls.missed.filter((one) => one !== call);
+  world.calls.ended.unshift({ ...call, seen: { who: who[0], name: who[1], at_ms: Date.now() } });
+  fact(world, 'HQ', 'CallSeen', `${who[1]} 已知悉未接紧急来电`, `${who[1]} saw the missed emergency`, { call: id });
+  world.changed.add('calls');
+  return true;
+}
+
+export function hangUp(world, id) {
+  const call = world.calls.live.find((one) => one.id === id && one.here);
+  if (!call) return false;
+  world.calls.live = world.calls.live.filter((one) => one !== call);
+  world.calls.ended.unshift({ ...call, state: 'ended', at_ms: Date.now(), why: 'operator', talked_ms: 80_000 });
+  world.changed.add('calls');
+  return true;
+}
+
+export function order(world, number, { order: what, who, on }) {
+  const conference = world.conferences.find((one) => one.number === number && one.here);
+  if (!conference) return false;
+  const about = conference.members.filter((one) => what === 'mute-all' || one.who === who);
+  if (what === 'lock') conference.locked = on;
+  if (what === 'lecture') conference.lecture = on;
+  if (what === 'mute' || what === 'mute-all') for (const one of about) one.mute = on;
+  if (what === 'remove') for (const one of about) one.state = 'removed';
+  if (what === 'redial') for (const one of about) one.state = 'ringing';
+  if (what === 'end') world.conferences = world.conferences.filter((one) => one !== conference);
+  world.changed.add('conferences');
+  return true;
 }

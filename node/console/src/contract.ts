@@ -64,6 +64,11 @@ export type Grade = 'sent' | 'answered' | 'receiving' | 'powered' | 'heard';
 
 export interface Attempt {
   attempt: number;
+  /** Whom it called, if it called a person. */
+  callee?: string;
+  callee_name?: string;
+  began_ms?: number;
+  ended_ms?: number;
   why: 'plan' | 'after-unknown' | 'person';
   result: null | 'done' | 'failed' | 'unreachable' | 'unknown' | 'ceased' | 'not-begun';
   reason: string | null;
@@ -75,6 +80,11 @@ export interface Attempt {
 
 export interface Target {
   zone: string;
+  /** Of a person, who it is; `zone` says the same then. */
+  person?: string;
+  /** Who acknowledged: that person, or one who stands in. */
+  by?: string;
+  by_name?: string;
   name_zh: string;
   name_en: string | null;
   state: StepState;
@@ -94,7 +104,20 @@ export interface Step {
   state: StepState;
   question: Question | null;
   elsewhere: string[];
+  roster?: Roster;
   targets: Target[];
+}
+
+/** Of a step that reaches people: how many it has reached. */
+export interface Roster {
+  reached: number;
+  of: number;
+  /** Different people who acknowledged. */
+  people: number;
+  /** As many are wanted; `null`: every member. */
+  need: number | null;
+  under_way: number;
+  unknown: number;
 }
 
 export interface Activation {
@@ -110,10 +133,98 @@ export interface Activation {
   steps: Step[];
 }
 
+export interface Awaiting {
+  intent: string;
+  plan: string;
+  name_zh: string;
+  name_en: string | null;
+  level: Level | null;
+  mode: Mode;
+  who: string;
+  name: string;
+  until_ms: number;
+}
+
 export interface SiteBoard {
   site: string;
   age_ms: number | null;
   activations: Activation[];
+  awaiting: Awaiting[];
+}
+
+export type CallState = 'ringing' | 'talked' | 'held' | 'ended';
+
+export interface CallLine {
+  id: string;
+  site: string;
+  node: number;
+  /** Whether this node holds it: no other can end it. */
+  here: boolean;
+  from: string;
+  from_name: string | null;
+  dialled: string;
+  dialled_name: string | null;
+  by: string | null;
+  by_name: string | null;
+  rings: string[];
+  state: CallState;
+  at_ms: number;
+  emergency: boolean;
+  missed: boolean;
+  why: string | null;
+  talked_ms: number | null;
+  seen: { who: string; name: string; at_ms: number } | null;
+}
+
+export interface Calls {
+  live: CallLine[];
+  live_more: number;
+  missed: CallLine[];
+  missed_more: number;
+  ended: CallLine[];
+}
+
+export interface Person {
+  id: string;
+  name: string;
+  rank: number;
+  roles: { role: string; sites: string[] | null }[];
+  extension: string | null;
+  mobile: string | null;
+  /** `null`: no telephone, or known at its own site only. */
+  registered: boolean | null;
+  acknowledged: { at_ms: number; site: string; activation: string } | null;
+}
+
+export interface SitePeople {
+  /** Empty for people whom no site's telephones reach. */
+  site: string;
+  people: Person[];
+}
+
+export interface ConferenceMember {
+  who: string;
+  name: string;
+  site: string;
+  state: string;
+  mute: boolean;
+  speaks: boolean;
+}
+
+export interface Conference {
+  id: string;
+  number: string;
+  title: string;
+  root: string;
+  /** Whether this node takes part in it: orders go through no other. */
+  here: boolean;
+  since_ms: number;
+  joined: number;
+  locked: boolean;
+  lecture: boolean;
+  missing: string[];
+  members: ConferenceMember[];
+  members_more: number;
 }
 
 export interface Speaker {
@@ -147,6 +258,7 @@ export interface PreviewStep {
   text_zh_en: string | null;
   zones: string[];
   repeat: number | null;
+  roster?: string;
 }
 
 export type May = { ok: true } | { ok: false; why: string };

@@ -4,6 +4,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use weir_model::fact::FactBody;
+use weir_model::id::CallId;
 
 use super::{Problem, Shared, author};
 use crate::node::Node;
@@ -24,12 +26,21 @@ pub(crate) struct CallAnswer {
     /// Since 1970, when it began.
     pub(crate) since_ms: u64,
     pub(crate) emergency: bool,
+    /// The other site, when it leads there or comes from there.
+    #[serde(default)]
+    pub(crate) at: Option<String>,
     /// Keys pressed by both sides together, counted once however they came.
     pub(crate) keys: u32,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct CallOver {
+    pub(crate) id: String,
+}
+
+/// Nothing says yet that the disk has it: the event stream does.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CallNoted {
     pub(crate) id: String,
 }
 
@@ -46,9 +57,22 @@ pub(crate) fn shown(node: &Node) -> Vec<CallAnswer> {
             state: call.state.word().into(),
             since_ms: call.since_unix_ms,
             emergency: call.emergency,
+            at: call.at.map(|site| site.to_string()),
             keys: call.keys,
         })
         .collect()
+}
+
+/// Writes down at this node that a person has seen a missed emergency call; every
+/// node that gets this journal shows it so.
+///
+/// # Errors
+/// When nobody is named, or there is no room for the note.
+pub(crate) fn seen(node: &Node, headers: &HeaderMap, call: CallId) -> Result<CallNoted, Problem> {
+    let who = author(node, headers)?.person.ok_or_else(Problem::who)?;
+    let noted = node.site.record_call(FactBody::CallSeen { call, who });
+    noted.map_err(|full| Problem::busy(full.to_string()))?;
+    Ok(CallNoted { id: call.to_string() })
 }
 
 pub(crate) async fn list(State(node): Shared) -> Json<Vec<CallAnswer>> {

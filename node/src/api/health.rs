@@ -12,7 +12,7 @@ use serde::Deserialize;
 use weir_consensus::Part;
 use weir_media::page::PagerCounters;
 use weir_media::sip::SipCounters;
-use weir_ops::{MediaReading, PeerReading, Reading, SoundsReading};
+use weir_ops::{BetweenReading, MediaReading, PeerReading, Reading, SoundsReading};
 
 use super::Shared;
 use crate::node::Node;
@@ -163,5 +163,25 @@ fn media(telephony: &Telephony) -> MediaReading {
         speakers_receiving: pages.speakers_receiving,
         packets_sent: pages.packets_sent,
         frames_late: pages.frames_late,
+        between: between(telephony),
+    }
+}
+
+fn between(telephony: &Telephony) -> BetweenReading {
+    let trunks = telephony.trunks.stats();
+    let conferences = telephony.conferences.views();
+    BetweenReading {
+        calls: telephony.between.calls() as u64,
+        trunks: trunks.trunks,
+        conferences: conferences.len() as u64,
+        members: conferences.iter().map(|one| u64::from(one.joined)).sum(),
+        frames: vec![
+            ("sent", trunks.frames_sent),
+            ("received", trunks.frames_received),
+            ("concealed", trunks.concealed),
+            ("missing", trunks.missing),
+            ("late", trunks.late),
+        ],
+        bytes: vec![("sent", trunks.bytes_sent), ("received", trunks.bytes_received)],
     }
 }

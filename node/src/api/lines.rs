@@ -34,6 +34,9 @@ impl Names<'_> {
         let id = match target {
             Target::Zone(id) => id,
             Target::Person(person) => return said(self.person(person), self.person(person)),
+            Target::Conference(number) => {
+                return said(format!("会议 {number}"), format!("conference {number}"));
+            }
         };
         match self.0.zones.get(id) {
             Some(zone) => said(format!("{id} {}", zone.name_zh), format!("{id} {}", zone.name_en)),
@@ -130,6 +133,10 @@ pub(crate) fn line(fact: &Fact, directory: &Directory) -> Said {
         | FactBody::CallChanged { .. }
         | FactBody::CallEnded { .. }
         | FactBody::CallSeen { .. } => call(&fact.body, &names),
+        FactBody::ConferenceOpened { .. }
+        | FactBody::ConferenceJoined { .. }
+        | FactBody::ConferenceLeft { .. }
+        | FactBody::ConferenceEnded { .. } => conference(&fact.body, &names),
     }
 }
 
@@ -278,6 +285,29 @@ fn call(fact: &FactBody, names: &Names<'_>) -> Said {
     }
 }
 
+fn conference(fact: &FactBody, names: &Names<'_>) -> Said {
+    // Where it is a person of the directory, by name.
+    let name = |who: &str| names.0.people.get(who).map_or(who.to_owned(), |one| one.name.clone());
+    match fact {
+        FactBody::ConferenceOpened { number, .. } => {
+            said(format!("会议 {number} 开始"), format!("conference {number} opens"))
+        }
+        FactBody::ConferenceJoined { who, site, .. } => {
+            let who = name(who);
+            said(format!("{who} 在 {site} 加入会议"), format!("{who} joined at {site}"))
+        }
+        FactBody::ConferenceLeft { who, why, .. } => {
+            let (who, why) = (name(who), why.code());
+            said(format!("{who} 离开会议（{why}）"), format!("{who} left ({why})"))
+        }
+        FactBody::ConferenceEnded { joined, .. } => said(
+            format!("会议结束，共 {joined} 人参加"),
+            format!("the conference is over; {joined} joined"),
+        ),
+        other => fallback(other),
+    }
+}
+
 fn begun(key: &EffectKey, why: Why, of: Mode, names: &Names<'_>) -> Said {
     let (at, mark, nth) = (names.target(&key.target), mode(of), key.attempt);
     let why = match why {
@@ -285,6 +315,12 @@ fn begun(key: &EffectKey, why: Why, of: Mode, names: &Names<'_>) -> Said {
         Why::AfterUnknown => said("（上次结果未知，重播）", " (the last one's outcome is unknown)"),
         Why::Person(_) => said("（应要求再播）", " (a person asked for it)"),
     };
+    if let Target::Conference(_) = key.target {
+        return said(
+            format!("{}召集{}，第 {nth} 次{}", mark.zh, at.zh, why.zh),
+            format!("{}{} is called together, attempt {nth}{}", mark.en, at.en, why.en),
+        );
+    }
     if let Target::Person(_) = key.target {
         return said(
             format!("{}开始联系 {}，第 {nth} 次{}", mark.zh, at.zh, why.zh),
@@ -326,6 +362,12 @@ fn outcome(key: &EffectKey, result: &EffectResult, proof: Proof, names: &Names<'
         EffectResult::Ceased => said("已按令停止", "stopped as told"),
         EffectResult::NotBegun => said("未开始", "never begun"),
     };
+    if let Target::Conference(_) = key.target {
+        return said(
+            format!("{}（第 {nth} 次）{}{}", at.zh, how.zh, seen.zh),
+            format!("{} (attempt {nth}): {}{}", at.en, how.en, seen.en),
+        );
+    }
     if let Target::Person(_) = key.target {
         let unsaid = match proof.siren {
             true => said(

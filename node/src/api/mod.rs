@@ -5,6 +5,7 @@
 pub(crate) mod board;
 pub(crate) mod calls;
 pub(crate) mod cluster;
+pub(crate) mod conferences;
 pub(crate) mod directory;
 mod health;
 pub(crate) mod journal;
@@ -73,6 +74,9 @@ fn local(node: Arc<Node>) -> Router {
         .route("/api/v1/zones/{zone}/page", post(plans::page))
         .route("/api/v1/calls", get(calls::list))
         .route("/api/v1/calls/{call}", delete(calls::end))
+        .route("/api/v1/conferences", get(conferences::list).post(conferences::open))
+        .route("/api/v1/conferences/{room}", get(conferences::show))
+        .route("/api/v1/conferences/{room}/orders", post(conferences::order))
         .route("/api/v1/secrets", post(secrets::make))
         .route("/api/v1/sounds", get(sounds::list))
         .route("/api/v1/recordings/{sha256}", put(sounds::upload))

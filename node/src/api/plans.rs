@@ -221,14 +221,17 @@ pub(crate) struct About {
     #[serde(default)]
     pub(crate) person: Option<String>,
     pub(crate) zone: Option<String>,
+    /// Or the number of a conference's room.
+    #[serde(default)]
+    pub(crate) conference: Option<String>,
     pub(crate) attempt: Option<u16>,
 }
 
 impl About {
     /// Nothing but where; the mode is the caller's to say.
     pub(crate) fn of(site: String) -> Self {
-        let (mode, person, zone) = (Mode::Test, None, None);
-        Self { site, mode, step: None, yes: None, person, zone, attempt: None }
+        let (mode, person, zone, conference) = (Mode::Test, None, None, None);
+        Self { site, mode, step: None, yes: None, person, zone, conference, attempt: None }
     }
 }
 
@@ -285,9 +288,10 @@ pub(crate) async fn repeat(
     about: Json<About>,
 ) -> Acted {
     let body = |activation, about: &About| {
-        let target = match &about.person {
-            Some(person) => Target::Person(parse("person", person)?),
-            None => Target::Zone(parse("zone", &required(about.zone.clone(), "zone")?)?),
+        let target = match (&about.person, &about.conference) {
+            (Some(person), _) => Target::Person(parse("person", person)?),
+            (None, Some(room)) => Target::Conference(parse("number", room)?),
+            (None, None) => Target::Zone(parse("zone", &required(about.zone.clone(), "zone")?)?),
         };
         let step = step(about)?;
         let attempt = required(about.attempt, "attempt")?;

@@ -110,6 +110,26 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "call-unknown", "通话不存在 / no such call", detail)
     }
 
+    pub(crate) fn conference_unknown(named: &str) -> Self {
+        let detail = format!(
+            "本站没有会商 {named}；见 weir conference list，或在其所在站点操作 / this site takes no part in \
+             a conference {named}; see weir conference list, or ask a site that does"
+        );
+        let title = "会商不存在 / no such conference";
+        Self::new(StatusCode::NOT_FOUND, "conference-unknown", title, detail)
+    }
+
+    pub(crate) fn conference(error: &impl std::fmt::Display) -> Self {
+        let title = "会商未召集 / the conference was not opened";
+        Self::new(StatusCode::CONFLICT, "conference", title, error.to_string())
+    }
+
+    pub(crate) fn no_telephones() -> Self {
+        let detail =
+            "本节点未接电话；请在配置中加 [sip] / this node has no telephones; give it [sip]";
+        Self::new(StatusCode::CONFLICT, "no-telephones", "未接电话 / no telephones", detail)
+    }
+
     /// A recording or a text that cannot become a sound.
     pub(crate) fn sound(name: &str, detail: impl Into<String>) -> Self {
         let title = "音频未能就绪，未作更改 / a sound could not be made, nothing changed";

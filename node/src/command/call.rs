@@ -26,9 +26,10 @@ pub(super) async fn run(command: CallCommand) -> Result<()> {
 }
 
 fn line(call: &CallAnswer) -> String {
+    let at = call.at.as_ref().map(|site| format!(" @{site}")).unwrap_or_default();
     let urgent = if call.emergency { " 紧急 EMERGENCY" } else { "" };
     format!(
-        "{}  {:<8} → {:<8} {:<16} {}{urgent}\n",
+        "{}  {:<8} → {:<8} {:<16} {}{at}{urgent}\n",
         call.id,
         call.from,
         call.dialled,

@@ -4,6 +4,7 @@
 mod apply;
 mod call;
 mod cluster;
+mod conference;
 mod found;
 mod journal;
 mod person;
@@ -112,6 +113,7 @@ async fn ask(command: Command) -> anyhow::Result<()> {
         }
         Command::MediaWorker => Ok(()),
         Command::Call(command) => call::run(command).await,
+        Command::Conference(command) => conference::run(command).await,
         Command::Secret(command) => secret::run(command).await,
         Command::Sound(command) => sound::run(command).await,
         Command::Journal(command) => journal::run(command).await,

@@ -46,6 +46,7 @@ fn about(run: RunArgs) -> About {
         yes: None,
         person: None,
         zone: None,
+        conference: None,
         attempt: None,
     }
 }

@@ -9,14 +9,16 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use serde::Deserialize;
 use weir_model::directory::{Action, Denied, Directory, RoleKind, StepKind};
-use weir_model::id::{PersonId, SiteId};
+use weir_model::id::{CallId, PersonId, SiteId};
 use weir_model::intent::Mode;
 
 use super::Web;
 use super::view::plans::why;
+use crate::api::calls::{CallNoted, CallOver};
+use crate::api::conferences::{OrderAsked, Ordered};
 use crate::api::directory::{Edit, Edited};
 use crate::api::plans::{About, Launch, PageOrder, Sent};
-use crate::api::{Problem, Shared, author, directory, plans};
+use crate::api::{Problem, Shared, author, calls, conferences, directory, plans};
 use crate::node::Node;
 
 type Acted = Result<Json<Sent>, Problem>;
@@ -151,4 +153,45 @@ pub(super) async fn stop(
     let (site, activation) = run;
     let about = About { mode: stop.mode, ..About::of(site) };
     plans::abort(node, Path(activation), headers, Json(about)).await
+}
+
+/// What needs no order of a commander's, but a dispatcher's or, at the own site, a
+/// duty officer's hand: the same right as to a page.
+fn may_handle(node: &Node, headers: &HeaderMap, site: &SiteId) -> Result<(), Problem> {
+    may(node, headers, Action::Page, site.as_str())
+}
+
+/// Ends a call that this node holds.
+pub(super) async fn end_call(
+    State(node): Shared,
+    call: Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<CallOver>, Problem> {
+    may_handle(&node, &headers, &node.config.site)?;
+    calls::end(State(node), call, headers).await
+}
+
+/// Says for everybody that a missed emergency call was seen.
+pub(super) async fn seen_call(
+    State(web): State<Arc<Web>>,
+    Path(call): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<CallNoted>, Problem> {
+    let unknown = || Problem::call_unknown(&call);
+    let id: CallId = call.parse().map_err(|_| unknown())?;
+    let site = web.missed_at(id).ok_or_else(unknown)?;
+    may_handle(&web.node, &headers, &site)?;
+    calls::seen(&web.node, &headers, id).map(Json)
+}
+
+/// An order to a conference that this node takes part in.
+pub(super) async fn order_conference(
+    State(node): Shared,
+    room: Path<String>,
+    headers: HeaderMap,
+    order: Json<OrderAsked>,
+) -> Result<Json<Ordered>, Problem> {
+    let site = conferences::judged_at(&node, &room.0, &order.0)?;
+    may_handle(&node, &headers, &site)?;
+    conferences::order(State(node), room, headers, order).await
 }

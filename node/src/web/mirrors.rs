@@ -1,5 +1,5 @@
-//! The runs of every site as far as their journals have come here: one mirror a
-//! node, fed from the disk, which holds what screens forget. It reads; it never
+//! The runs and calls of every site as far as their journals have come here: one
+//! mirror a node, fed from the disk, which holds what screens forget. It reads; it never
 //! writes, and nothing that it reads is carried out. A journal that cannot be
 //! read on leaves its site marked as stale.
 
@@ -11,11 +11,14 @@ use tokio::time::{Instant, sleep, sleep_until};
 use weir_consensus::disk::Limit;
 use weir_model::codec;
 use weir_model::directory::Directory;
-use weir_model::fact::{Fact, FactId, Target};
-use weir_model::home::{ActivationPicture, Mirror};
-use weir_model::id::{ActivationId, NodeId, SiteId, StepId, WallMs};
+use weir_model::fact::{EffectKey, Fact, FactId, Target};
+use weir_model::home::{
+    ActivationPicture, AwaitingPicture, CallsPicture, ConferencesPicture, Mirror, Picture,
+};
+use weir_model::id::{ActivationId, CallId, NodeId, PersonId, SiteId, StepId, WallMs};
 
 use super::Web;
+use super::told::{Acknowledged, Times, Told};
 use crate::node::Node;
 
 /// Between two looks.
@@ -37,11 +40,50 @@ pub(crate) struct SiteSeen {
     pub(crate) waits: BTreeMap<(ActivationId, StepId), WallMs>,
     /// When the newest attempt at a target began.
     pub(crate) began: BTreeMap<(ActivationId, Target), WallMs>,
+    /// When attempts at people began and ended.
+    pub(crate) attempts: BTreeMap<EffectKey, Times>,
+    /// Half launches, by the node that judged them.
+    pub(crate) awaiting: BTreeMap<NodeId, Vec<AwaitingPicture>>,
+    /// By the node that held them.
+    pub(crate) calls: BTreeMap<NodeId, CallsPicture>,
+    /// By the node that leads them.
+    pub(crate) conferences: BTreeMap<NodeId, ConferencesPicture>,
+    /// The last acknowledgement of each person to this site's calls.
+    pub(crate) acknowledged: BTreeMap<PersonId, Acknowledged>,
+    /// Missed emergencies, of whatever site, that somebody here has seen.
+    pub(crate) seen: BTreeMap<CallId, (PersonId, WallMs)>,
     /// A journal of the site cannot be read on: there may be more than this.
     pub(crate) stale: bool,
 }
 
 pub(crate) type Seen = BTreeMap<SiteId, SiteSeen>;
+
+impl SiteSeen {
+    /// What a node of the site shows beside its runs; replaces what it showed.
+    pub(crate) fn show(&mut self, of: NodeId, picture: &Picture) {
+        self.awaiting.insert(of, picture.awaiting.clone());
+        self.calls.insert(of, picture.calls.clone());
+        self.conferences.insert(of, picture.conferences.clone());
+    }
+
+    fn tell(&mut self, told: &Told) {
+        let people =
+            told.attempts.iter().filter(|(key, _)| matches!(key.target, Target::Person(_)));
+        self.attempts.extend(people.map(|(key, times)| (key.clone(), *times)));
+        for (who, new) in &told.acknowledged {
+            let last = self.acknowledged.entry(who.clone()).or_insert(*new);
+            *last = if last.at < new.at { *new } else { *last };
+        }
+        self.seen.extend(told.seen.iter().map(|(call, by)| (*call, by.clone())));
+    }
+}
+
+/// A node's journal as it is followed.
+struct Followed {
+    site: SiteId,
+    mirror: Mirror,
+    told: Told,
+}
 
 /// Why a journal cannot be read on.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +131,7 @@ pub(super) async fn keep(web: Arc<Web>) {
 
 struct Mirrors {
     node: Arc<Node>,
-    mirrors: BTreeMap<NodeId, (SiteId, Mirror)>,
+    mirrors: BTreeMap<NodeId, Followed>,
     /// Whose journals cannot be read on.
     stale: BTreeSet<NodeId>,
     /// Of whom that was said once.
@@ -110,21 +152,21 @@ impl Mirrors {
         let members = &state.members;
         let gone = |id: &NodeId, site: &SiteId| members.get(id).is_none_or(|m| m.site != *site);
         let before = self.mirrors.len();
-        self.mirrors.retain(|id, (site, _)| !gone(id, site));
+        self.mirrors.retain(|id, one| !gone(id, &one.site));
         self.stale.retain(|id| members.contains_key(id));
         self.warned.retain(|id| members.contains_key(id));
         let mut changed = self.mirrors.len() < before;
         if self.directory != state.directory.version {
             self.directory = state.directory.version;
-            self.mirrors.retain(|_, (_, mirror)| !mirror.would_tell_more(&state.directory));
+            self.mirrors.retain(|_, one| !one.mirror.would_tell_more(&state.directory));
         }
         for member in members.values() {
             let head = state.heads.get(&member.id).map(|head| head.id);
-            let fresh = || (member.site.clone(), Mirror::new(member.site.clone(), member.id));
-            let (_, mirror) = self.mirrors.entry(member.id).or_insert_with(fresh);
-            let before = mirror.last();
-            let read = catch_up(&self.node, mirror, member.id, head, &state.directory).await;
-            changed |= mirror.last() != before;
+            let fresh = || Followed::new(member.site.clone(), member.id);
+            let one = self.mirrors.entry(member.id).or_insert_with(fresh);
+            let before = one.mirror.last();
+            let read = catch_up(&self.node, one, member.id, head, &state.directory).await;
+            changed |= one.mirror.last() != before;
             changed |= self.note(member.id, read);
         }
         changed
@@ -143,13 +185,17 @@ impl Mirrors {
         self.stale.insert(of)
     }
 
-    fn seen(&self) -> Seen {
+    fn seen(&mut self) -> Seen {
         let mut seen = Seen::new();
-        for (id, (site, mirror)) in &self.mirrors {
-            let seen = seen.entry(site.clone()).or_default();
+        for (id, one) in &mut self.mirrors {
+            let seen = seen.entry(one.site.clone()).or_default();
             seen.stale |= self.stale.contains(id);
-            for run in mirror.picture().activations {
-                note_times(seen, mirror, &run);
+            let picture = one.mirror.picture();
+            one.told.keep(&picture.activations);
+            seen.tell(&one.told);
+            seen.show(*id, &picture);
+            for run in picture.activations {
+                note_times(seen, &one.mirror, &run);
                 seen.runs.push(run);
             }
         }
@@ -157,6 +203,12 @@ impl Mirrors {
             site.runs.sort_by_key(|run| (run.started, run.id));
         }
         seen
+    }
+}
+
+impl Followed {
+    fn new(site: SiteId, node: NodeId) -> Self {
+        Self { mirror: Mirror::new(site.clone(), node), site, told: Told::default() }
     }
 }
 
@@ -180,7 +232,7 @@ fn note_times(seen: &mut SiteSeen, mirror: &Mirror, run: &ActivationPicture) {
 /// it is and tried again: what is known of it stays on the screen.
 async fn catch_up(
     node: &Node,
-    mirror: &mut Mirror,
+    followed: &mut Followed,
     of: NodeId,
     head: Option<FactId>,
     directory: &Directory,
@@ -188,17 +240,20 @@ async fn catch_up(
     let skipped = head.filter(|head| head.seq > BACK);
     let start = skipped.map(|head| FactId { seq: head.seq - BACK, ..head });
     loop {
-        let after = mirror.last().or(start);
+        let after = followed.mirror.last().or(start);
         let page = node.site.reader().page(of, after, PAGE).await?;
         let full = page.len() >= PAGE.count;
         for bytes in page {
-            mirror.fold(&codec::decode::<Fact>(&bytes)?, directory);
+            let fact = codec::decode::<Fact>(&bytes)?;
+            if followed.mirror.fold(&fact, directory) {
+                followed.told.fold(&fact);
+            }
         }
         if !full {
             return Ok(());
         }
         // The same page would come again, for ever.
-        if mirror.last().or(start) == after {
+        if followed.mirror.last().or(start) == after {
             return Err(Unread::Misplaced);
         }
     }

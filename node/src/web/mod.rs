@@ -18,6 +18,7 @@ mod routes;
 mod server;
 mod session;
 mod signing;
+mod told;
 mod tries;
 mod view;
 mod wired;
@@ -34,15 +35,20 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_model::directory::Directory;
 use weir_model::fact::Target;
+use weir_model::home::CallsPicture;
+use weir_model::id::{CallId, SiteId};
 use weir_model::intent::Mode;
 
 pub(crate) use password::{Password, Passwords, Unchecked};
 
-use crate::edge;
 use crate::node::Node;
+use crate::{api, edge};
 use mirrors::{Seen, SiteSeen};
 use reach::{Listening, Reach};
 use view::board::{self, SiteBoard};
+use view::calls::{self, Calls};
+use view::conferences::{self, ConferenceLine};
+use view::people::{self, SitePeople};
 use wired::Wired;
 
 /// Browsers that may listen to events at once.
@@ -132,13 +138,14 @@ impl Web {
         self.node.consensus.view().borrow().state.directory.clone()
     }
 
-    /// The runs of every site; our own site's as its machine has them now.
+    /// The runs and calls of every site; our own as this node's machine has them now.
     fn seen_now(&self) -> Seen {
         let mut seen = self.seen.borrow().as_deref().cloned().unwrap_or_default();
         let own = seen.entry(self.node.config.site.clone()).or_default();
         let picture = self.node.site.view().borrow().picture.clone();
         // Other nodes of this site have journals too; what this one runs counts
         // as its machine has it.
+        own.show(self.node.belonging.node(), &picture);
         own.runs.retain(|run| picture.activations.iter().all(|ours| ours.id != run.id));
         own.runs.extend(picture.activations);
         own.runs.sort_by_key(|run| (run.started, run.id));
@@ -163,6 +170,35 @@ impl Web {
         Some((known.site.to_string(), shown.id.to_string()))
     }
 
+    /// Where an emergency call was missed that nobody has seen yet.
+    fn missed_at(&self, call: CallId) -> Option<SiteId> {
+        let seen = self.seen_now();
+        if calls::seen_calls(&seen).contains_key(&call) {
+            return None;
+        }
+        let missed = |one: &SiteSeen| one.calls.values().any(|of| has_missed(of, call));
+        seen.iter().find(|(_, one)| missed(one)).map(|(site, _)| site.clone())
+    }
+
+    fn calls(&self, seen: &Seen) -> Calls {
+        let here = calls::Here {
+            node: self.node.belonging.node(),
+            site: &self.node.config.site,
+            live: api::calls::shown(&self.node),
+            now: edge::wall(),
+        };
+        calls::calls(&self.directory(), seen, here)
+    }
+
+    fn people(&self, seen: &Seen) -> Vec<SitePeople> {
+        people::people(&self.directory(), seen, &self.wired)
+    }
+
+    fn conferences(&self, seen: &Seen) -> Vec<ConferenceLine> {
+        let here = api::conferences::shown(&self.node);
+        conferences::conferences(&self.directory(), seen, here)
+    }
+
     /// One board for every site that there is. One that may be missing something
     /// has no age.
     fn boards(&self, reach: &Reach) -> Vec<SiteBoard> {
@@ -177,4 +213,8 @@ impl Web {
         };
         seen.iter().map(of).collect()
     }
+}
+
+fn has_missed(calls: &CallsPicture, call: CallId) -> bool {
+    calls.missed.iter().any(|one| one.call == call)
 }

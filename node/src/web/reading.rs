@@ -9,7 +9,10 @@ use axum::{Extension, Json};
 use super::Web;
 use super::session::Session;
 use super::view::board::SiteBoard;
+use super::view::calls::Calls;
+use super::view::conferences::ConferenceLine;
 use super::view::overview::{self, Overview};
+use super::view::people::SitePeople;
 use super::view::plans::{self, AudioLine, PlanLine};
 use super::view::zones::{self, ZoneLine};
 
@@ -26,6 +29,18 @@ pub(super) async fn boards(State(web): Asked) -> Json<Vec<SiteBoard>> {
 
 pub(super) async fn zones(State(web): Asked) -> Json<Vec<ZoneLine>> {
     Json(zones::zones(&web.directory(), &web.seen_now(), &web.wired))
+}
+
+pub(super) async fn calls(State(web): Asked) -> Json<Calls> {
+    Json(web.calls(&web.seen_now()))
+}
+
+pub(super) async fn people(State(web): Asked) -> Json<Vec<SitePeople>> {
+    Json(web.people(&web.seen_now()))
+}
+
+pub(super) async fn conferences(State(web): Asked) -> Json<Vec<ConferenceLine>> {
+    Json(web.conferences(&web.seen_now()))
 }
 
 pub(super) async fn plans(

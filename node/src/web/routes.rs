@@ -9,7 +9,7 @@ use axum::extract::Request;
 use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 
 use super::{Web, WebState, acts, assets, events, guard, openapi, reading, signing};
 use crate::api::{self, Problem, board, cluster, directory, journal, plans};
@@ -31,6 +31,7 @@ fn route(
 
 const GET: &[&str] = &["get"];
 const POST: &[&str] = &["post"];
+const DELETE: &[&str] = &["delete"];
 const BOTH: &[&str] = &["get", "post"];
 
 /// For whoever comes.
@@ -46,6 +47,9 @@ fn signed_in() -> Vec<Route> {
         route("/api/v1/overview", GET, get(reading::overview)),
         route("/api/v1/boards", GET, get(reading::boards)),
         route("/api/v1/zones", GET, get(reading::zones)),
+        route("/api/v1/calls", GET, get(reading::calls)),
+        route("/api/v1/people", GET, get(reading::people)),
+        route("/api/v1/conferences", GET, get(reading::conferences)),
         route("/api/v1/plans", GET, get(reading::plans)),
         route("/api/v1/audio", GET, get(reading::audio)),
         route("/api/v1/status", GET, get(cluster::status)),
@@ -67,6 +71,9 @@ fn signed_in() -> Vec<Route> {
         route("/api/v1/activations/{activation}/repeat", POST, post(acts::repeat)),
         route("/api/v1/zones/{zone}/page", POST, post(acts::page)),
         route("/api/v1/zones/{zone}/stop", POST, post(acts::stop)),
+        route("/api/v1/calls/{call}", DELETE, delete(acts::end_call)),
+        route("/api/v1/calls/{call}/seen", POST, post(acts::seen_call)),
+        route("/api/v1/conferences/{room}/orders", POST, post(acts::order_conference)),
     ]);
     routes
 }

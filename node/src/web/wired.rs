@@ -1,5 +1,5 @@
-//! What other parts of the node tell the screens: loudspeakers as telephony
-//! knows them, sounds as the nodes say they hold them. It is asked often and must
+//! What other parts of the node tell the screens: loudspeakers and telephones as
+//! telephony knows them, sounds as the nodes say they hold them. It is asked often and must
 //! not wait; what is not known here is said to be unknown.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use weir_media::SpeakerState;
 use weir_model::decision::Member;
 use weir_model::directory::Sound;
-use weir_model::id::{AudioId, SiteId, SpeakerId};
+use weir_model::id::{AudioId, Extension, SiteId, SpeakerId};
 
 use crate::api::sounds;
 use crate::node::Node;
@@ -34,16 +34,24 @@ pub(crate) struct Wired {
     /// `None`: not known here.
     pub(crate) speaker: Asked<SiteId, SpeakerId, Option<SpeakerSight>>,
     pub(crate) sound: Asked<SiteId, AudioId, SoundSight>,
+    /// Whether a telephone is registered; `None`: not known here.
+    pub(crate) phone: Asked<SiteId, Extension, Option<bool>>,
 }
 
 impl Wired {
     pub(crate) fn to(node: &Arc<Node>) -> Self {
-        let (ours, staging) = (node.clone(), node.clone());
+        let (ours, staging, phones) = (node.clone(), node.clone(), node.clone());
         Self {
             speaker: Box::new(move |site, speaker| sight(&ours, site, speaker)),
             sound: Box::new(move |site, audio| sound(&staging, site, audio)),
+            phone: Box::new(move |site, number| phone(&phones, site, number)),
         }
     }
+}
+
+fn phone(node: &Node, site: &SiteId, number: &Extension) -> Option<bool> {
+    let telephony = node.telephony.as_ref().filter(|_| *site == node.config.site)?;
+    Some(telephony.sip.registered(number.as_str()))
 }
 
 /// Registrations and calls are known at the device's own site only.

@@ -1,7 +1,9 @@
 // The clicks there are, each with its place on the page and its words. The mode is
 // always an argument, named by the button that was pressed; there is no default.
 
-import type { Activation, Mode, Plan, Step, Target, Zone } from '../contract';
+import type {
+  Activation, CallLine, Conference, ConferenceMember, Mode, Plan, Step, Target, Zone,
+} from '../contract';
 import { named, namedInBoth, wordInBoth, type Both } from '../words/i18n.svelte';
 import { clicks, type Click } from './clicks.svelte';
 import { live } from './live.svelte';
@@ -14,6 +16,9 @@ export const place = {
   question: (run: string, step: string) => `run/${run}/${step}`,
   target: (run: string, step: string, zone: string) => `run/${run}/${step}/${zone}`,
   zone: (zone: string) => `zone/${zone}`,
+  call: (call: string) => `call/${call}`,
+  conference: (id: string) => `conference/${id}`,
+  member: (id: string, who: string) => `conference/${id}/${who}`,
 };
 
 export function siteName(id: string): string {
@@ -69,8 +74,14 @@ export function repeat(site: string, run: Activation, step: Step, target: Target
   return clicks.send(
     place.target(run.id, step.id, target.zone),
     `/api/v1/activations/${enc(run.id)}/repeat`,
-    { site, mode: run.mode, step: step.id, zone: target.zone, attempt: nextAttempt(target) },
-    { key: 'what.repeat', params: { zone: namedInBoth(target), plan: namedInBoth(run) } },
+    {
+      site, mode: run.mode, step: step.id, attempt: nextAttempt(target),
+      ...(target.person === undefined ? { zone: target.zone } : { person: target.person }),
+    },
+    {
+      key: target.person === undefined ? 'what.repeat' : `what.again.${step.kind === 'message' ? 'message' : 'call'}`,
+      params: { zone: namedInBoth(target), plan: namedInBoth(run) },
+    },
   );
 }
 
@@ -94,5 +105,56 @@ export function stop(zone: Zone, mode: Mode): Click {
     `/api/v1/zones/${enc(zone.id)}/stop`,
     { mode },
     { key: 'what.stop', params: { zone: namedInBoth(zone) } },
+  );
+}
+
+/** A number with its owner's name, where that is known. */
+export function whose(number: string, name: string | null): string {
+  return name === null ? number : `${name} ${number}`;
+}
+
+function between(call: CallLine): Record<string, string> {
+  return {
+    from: whose(call.from, call.from_name), to: whose(call.dialled, call.dialled_name),
+  };
+}
+
+export function endCall(call: CallLine): Click {
+  return clicks.act(
+    place.call(call.id), `/api/v1/calls/${enc(call.id)}`, 'DELETE', {}, 'call-ended',
+    { key: 'what.endCall', params: between(call) },
+  );
+}
+
+export function seeCall(call: CallLine): Click {
+  return clicks.act(
+    place.call(call.id), `/api/v1/calls/${enc(call.id)}/seen`, 'POST', {}, 'call-seen',
+    { key: 'what.seeCall', params: between(call) },
+  );
+}
+
+export type ConferenceOrder =
+  | 'mute' | 'mute-all' | 'lecture' | 'lock' | 'remove' | 'redial' | 'end';
+
+/** An order to a conference, about one member or about all. */
+export function order(
+  conference: Conference, what: ConferenceOrder, on = true, member?: ConferenceMember,
+): Click {
+  const at = member === undefined
+    ? place.conference(conference.id) : place.member(conference.id, member.who);
+  return clicks.act(
+    at,
+    `/api/v1/conferences/${enc(conference.number)}/orders`,
+    'POST',
+    { order: what, on, ...(member === undefined ? {} : { who: member.who }) },
+    'ordered',
+    {
+      key: 'what.conference',
+      params: {
+        order: wordInBoth('order', on ? what : `${what}.off`),
+        who: member?.name ?? '',
+        number: conference.number,
+      },
+    },
   );
 }

@@ -1,7 +1,8 @@
 // What changed between two pictures, said aloud. It says only what a person at
 // the desk would call out across the room.
 
-import type { Activation, Overview, SiteBoard, SiteSeen } from '../contract';
+import type { Activation, Calls, Overview, SiteBoard, SiteSeen } from '../contract';
+import { reached } from '../words/reached';
 import { named, t, word } from '../words/i18n.svelte';
 import { announcer } from './announce.svelte';
 
@@ -31,6 +32,25 @@ function board(before: SiteBoard | undefined, after: SiteBoard, seen: SiteSeen |
     targets(was, run);
     questions(was, run, site);
   }
+  for (const half of after.awaiting ?? []) {
+    if (before === undefined || before.awaiting?.some((one) => one.intent === half.intent)) continue;
+    announcer.alert(t('say.half', { site, plan: named(half), who: half.name }));
+  }
+}
+
+/** An emergency is called out, when it rings and when nobody answered it. */
+function calls(before: Calls | null, after: Calls) {
+  const known = (list: { id: string }[] | undefined, id: string) => (
+    list?.some((one) => one.id === id) ?? false
+  );
+  for (const call of after.missed) {
+    if (before === null || known(before.missed, call.id)) continue;
+    announcer.alert(t('say.missed', { site: call.site, from: call.from_name ?? call.from }));
+  }
+  for (const call of after.live) {
+    if (!call.emergency || before === null || known(before.live, call.id)) continue;
+    announcer.alert(t('say.emergency', { site: call.site, from: call.from_name ?? call.from }));
+  }
 }
 
 function targets(was: Activation | undefined, run: Activation) {
@@ -40,7 +60,8 @@ function targets(was: Activation | undefined, run: Activation) {
     for (const target of step.targets) {
       const then = before?.targets.find((one) => one.zone === target.zone);
       if (then !== undefined && then.state === target.state) continue;
-      const state = word('state', target.state);
+      const state = target.person === undefined
+        ? word('state', target.state) : reached(step.kind, target);
       announcer.say(t('say.target', { zone: named(target), state }));
     }
   }
@@ -55,4 +76,4 @@ function questions(was: Activation | undefined, run: Activation, site: string) {
   }
 }
 
-export const changes = { overview, board };
+export const changes = { overview, board, calls };

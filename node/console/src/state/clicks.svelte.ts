@@ -1,6 +1,7 @@
 // A click's own life: sent, trying, and how it ended. A click that got no answer
 // is sent again under the same id for a short while, so that it counts once; then
-// nobody knows, and the page says so. It never changes the board itself.
+// nobody knows, and the page says so. What this node does by itself, such as ending
+// a call, has no id that counts once: it is sent once. It never changes the board.
 
 import type { How, Sent } from '../contract';
 import { said, t, type Key, type Params } from '../words/i18n.svelte';
@@ -9,6 +10,8 @@ import { ask, mintKey, Refused } from './api';
 import { session } from './session.svelte';
 
 export type Phase = 'sending' | 'repeating' | 'trying' | 'asking' | 'over';
+/** An order to a site, judged there; or this node's own deed, and the word for it. */
+export type Way = { order: true } | { order: false; method: 'POST' | 'DELETE'; done: string };
 export type Tone = 'busy' | 'ok' | 'warn' | 'bad' | 'unknown';
 
 /** How long an unanswered click is repeated. Longer, and it would sound late. */
@@ -17,6 +20,8 @@ const REPEAT_MS = 20_000;
 const ASK_MS = 5 * 60_000;
 const KEPT = 30;
 const STORE = 'weir.clicks';
+
+const ORDER: Way = { order: true };
 
 export interface Label {
   key: Key;
@@ -39,6 +44,7 @@ export class Click {
     readonly path: string,
     readonly body: Record<string, unknown>,
     readonly at: number,
+    readonly way: Way = ORDER,
   ) {}
 
   get tone(): Tone {
@@ -67,6 +73,7 @@ export class Click {
 
 const GOOD = new Set([
   'started', 'joined', 'confirmed', 'aborted', 'repeats', 'paged', 'stopped', 'judged',
+  'call-ended', 'call-seen', 'ordered',
 ]);
 const KNOWN = new Set([
   ...GOOD, 'awaits-second', 'outranked', 'expired', 'not-delivered', 'unknown', 'notSent',
@@ -94,6 +101,29 @@ class Clicks {
     return click;
   }
 
+  /** Something that this node does by itself, once. */
+  act(
+    place: string, path: string, method: 'POST' | 'DELETE', body: Record<string, unknown>,
+    done: string, label: Label,
+  ): Click {
+    const way: Way = { order: false, method, done };
+    const click = new Click(mintKey(), place, label, path, body, Date.now(), way);
+    this.#add(click);
+    void this.#once(click, method, done);
+    return click;
+  }
+
+  async #once(click: Click, method: 'POST' | 'DELETE', done: string) {
+    try {
+      await ask(click.path, method === 'POST' ? { method, body: click.body } : { method });
+      click.finish(done, null);
+    } catch (error) {
+      if (error instanceof Refused && !doubtful(error)) return this.#refused(click, error);
+      click.finish('unknown', error instanceof Refused ? error.problem.detail : null);
+    }
+    this.#store();
+  }
+
   dismiss(click: Click) {
     this.all = this.all.filter((one) => one !== click);
     this.#store();
@@ -110,12 +140,18 @@ class Clicks {
     this.#owner = owner;
     this.all = [];
     const found = recall(owner);
-    for (const { id, place, label, path, body, at } of found) {
-      const click = new Click(id, place, label, path, body, at);
-      click.phase = 'trying';
+    for (const { id, place, label, path, body, at, way } of found) {
+      const click = new Click(id, place, label, path, body, at, way ?? ORDER);
       this.#add(click);
+      if (!click.way.order) {
+        // Nobody heard the answer, and there is none to ask for.
+        click.finish('unknown', null);
+        continue;
+      }
+      click.phase = 'trying';
       void this.#follow(click);
     }
+    this.#store();
   }
 
   #add(click: Click) {
@@ -189,8 +225,8 @@ class Clicks {
   /** So that a page loaded anew still asks how its clicks ended. */
   #store() {
     const open = this.all.filter((click) => click.end === null);
-    const kept = open.map(({ id, place, label, path, body, at }) => (
-      { id, place, label, path, body, at }
+    const kept = open.map(({ id, place, label, path, body, at, way }) => (
+      { id, place, label, path, body, at, way }
     ));
     try {
       sessionStorage.setItem(STORE, JSON.stringify({ owner: this.#owner, kept }));
@@ -200,7 +236,7 @@ class Clicks {
   }
 }
 
-type Stored = Pick<Click, 'id' | 'place' | 'label' | 'path' | 'body' | 'at'>;
+type Stored = Pick<Click, 'id' | 'place' | 'label' | 'path' | 'body' | 'at' | 'way'>;
 
 function recall(owner: string): Stored[] {
   try {

@@ -2,7 +2,8 @@
 // never does. Everything here replaces; nothing is guessed or carried forward.
 
 import type {
-  Activation, FactLine, Overview, SiteBoard, SiteSeen, Zone,
+  Activation, Awaiting, Calls, Conference, FactLine, Overview, Person, SiteBoard, SitePeople,
+  SiteSeen, Zone,
 } from '../contract';
 import { changes } from './changes';
 import { clock } from './clock.svelte';
@@ -30,6 +31,17 @@ export interface Run {
   run: Activation;
 }
 
+/** A plan at a site that waits for a second person. */
+export interface Half {
+  site: string;
+  half: Awaiting;
+}
+
+export interface PersonAt {
+  site: string;
+  person: Person;
+}
+
 class Live {
   link = $state<Link>('connecting');
   /** When the link last carried a byte, heartbeats included. */
@@ -44,6 +56,9 @@ class Live {
   overviewAt = $state(0);
   boards = $state.raw<Record<string, BoardAt>>({});
   zones = $state.raw<Zone[] | null>(null);
+  calls = $state.raw<Calls | null>(null);
+  conferences = $state.raw<Conference[] | null>(null);
+  peopleOf = $state.raw<Record<string, SitePeople>>({});
   /** Newest first. */
   facts = $state.raw<Line[] | null>(null);
   moreFacts = $state(false);
@@ -60,6 +75,19 @@ class Live {
     this.runs
       .filter(({ run }) => run.ended !== null)
       .sort((a, b) => (b.run.ended?.at_ms ?? 0) - (a.run.ended?.at_ms ?? 0)),
+  );
+
+  /** Half launches whose time has not passed, by that node's clock. */
+  halves: Half[] = $derived(
+    Object.values(this.boards)
+      .flatMap(({ board }) => (board.awaiting ?? []).map((half) => ({ site: board.site, half })))
+      .filter(({ half }) => half.until_ms > clock.node)
+      .sort((a, b) => a.half.until_ms - b.half.until_ms),
+  );
+  people: PersonAt[] = $derived(
+    Object.values(this.peopleOf).flatMap(({ site, people }) => (
+      people.map((person) => ({ site, person }))
+    )),
   );
 
   site(id: string): SiteSeen | undefined {
@@ -108,6 +136,20 @@ class Live {
       case 'zones':
         this.zones = data as Zone[];
         break;
+      case 'calls': {
+        const before = this.calls;
+        this.calls = data as Calls;
+        changes.calls(before, this.calls);
+        break;
+      }
+      case 'conferences':
+        this.conferences = data as Conference[];
+        break;
+      case 'people': {
+        const people = data as SitePeople;
+        this.peopleOf = { ...this.peopleOf, [people.site]: people };
+        break;
+      }
       case 'journal':
         this.#lines(data as { facts: FactLine[]; more: boolean });
         break;
@@ -137,6 +179,9 @@ class Live {
     this.overview = null;
     this.boards = {};
     this.zones = null;
+    this.calls = null;
+    this.conferences = null;
+    this.peopleOf = {};
     this.facts = null;
     this.moreFacts = false;
   }

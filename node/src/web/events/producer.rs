@@ -13,6 +13,7 @@ use weir_model::fact::FactId;
 use super::hub::LINES;
 use crate::api::journal;
 use crate::web::Web;
+use crate::web::mirrors::Seen;
 use crate::web::reach::Reach;
 use crate::web::view::overview::Overview;
 use crate::web::view::{overview, zones};
@@ -27,6 +28,11 @@ const AGES: Duration = Duration::from_secs(5);
 const OVERVIEW: u8 = 0;
 const SITE: u8 = 1;
 const ZONES: u8 = 2;
+const CALLS: u8 = 3;
+const CONFERENCES: u8 = 4;
+const PEOPLE: u8 = 5;
+/// Who is registered, and who acknowledged last, is worth a look this often.
+const PEOPLE_APART: Duration = Duration::from_secs(1);
 
 struct Producer {
     web: Arc<Web>,
@@ -35,14 +41,23 @@ struct Producer {
     overview: Option<(String, Instant)>,
     /// The boards last published, by site, without their ages.
     boards: BTreeMap<String, String>,
+    /// Sites whose people were published, and when people were last looked at.
+    people: BTreeSet<String>,
+    people_at: Option<Instant>,
+}
+
+impl Producer {
+    fn new(web: Arc<Web>) -> Self {
+        let (known, boards, people) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
+        Self { web, known, overview: None, boards, people, people_at: None }
+    }
 }
 
 pub(crate) async fn produce(web: Arc<Web>) {
     let stop = web.stop.clone();
     let (mut site, mut agreed) = (web.node.site.view(), web.node.consensus.view());
     let mut seen = web.seen.subscribe();
-    let mut producer =
-        Producer { web, known: BTreeSet::new(), overview: None, boards: BTreeMap::new() };
+    let mut producer = Producer::new(web);
     loop {
         let began = Instant::now();
         // Marked as seen before it is read: what comes meanwhile is looked at
@@ -83,15 +98,43 @@ impl Producer {
         // Before that an empty board would say that nothing runs.
         if self.web.seen.borrow().is_some() {
             self.boards(&reach);
-            self.zones();
+            let seen = self.web.seen_now();
+            self.zones(&seen);
+            self.replace(CALLS, "calls", &self.web.calls(&seen));
+            self.replace(CONFERENCES, "conferences", &self.web.conferences(&seen));
+            self.people(&seen);
         }
         self.journal();
     }
 
-    fn zones(&mut self) {
-        let (directory, seen) = (self.web.directory(), self.web.seen_now());
-        if let Some(data) = json(&zones::zones(&directory, &seen, &self.web.wired)) {
-            self.web.events.replace(ZONES, "", "zones", data);
+    fn replace(&self, rank: u8, name: &'static str, value: &impl Serialize) {
+        if let Some(data) = json(value) {
+            self.web.events.replace(rank, "", name, data);
+        }
+    }
+
+    fn zones(&self, seen: &Seen) {
+        let directory = self.web.directory();
+        self.replace(ZONES, "zones", &zones::zones(&directory, seen, &self.web.wired));
+    }
+
+    /// One event a site, so that one telephone's registration tells of no other
+    /// site's people.
+    fn people(&mut self, seen: &Seen) {
+        if self.people_at.is_some_and(|at| at.elapsed() < PEOPLE_APART) {
+            return;
+        }
+        self.people_at = Some(Instant::now());
+        let mut before = std::mem::take(&mut self.people);
+        for one in self.web.people(seen) {
+            let Some(data) = json(&one) else { continue };
+            before.remove(&one.site);
+            self.web.events.replace(PEOPLE, &one.site, "people", data);
+            self.people.insert(one.site);
+        }
+        for site in before {
+            let empty = serde_json::json!({"site": site, "people": []});
+            self.web.events.forget(PEOPLE, &site, "people", empty.to_string());
         }
     }
 

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 use weir_model::directory::{Directory, StepKind, Word};
-use weir_model::fact::{EffectResult, Ending, StepState, Target, Why};
+use weir_model::fact::{EffectKey, EffectResult, Ending, StepState, Target, Why};
 use weir_model::home::{
-    ActivationPicture, AttemptPicture, PAGE_PREFIX, StepPicture, TargetPicture,
+    ActivationPicture, AttemptPicture, AwaitingPicture, PAGE_PREFIX, StepPicture, TargetPicture,
 };
-use weir_model::id::{PlanId, SiteId, StepId};
+use weir_model::id::{PersonId, PlanId, SiteId, StepId};
 use weir_model::intent::Mode;
 
+use super::roster::{self, Roster};
 use crate::web::mirrors::SiteSeen;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,6 +19,22 @@ pub(crate) struct SiteBoard {
     /// or there may be more than is shown.
     pub(crate) age_ms: Option<u64>,
     pub(crate) activations: Vec<Activation>,
+    /// Half launches. One whose time has passed may still be among them.
+    awaiting: Vec<Awaiting>,
+}
+
+/// A plan that waits for a second person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Awaiting {
+    intent: String,
+    plan: String,
+    name_zh: String,
+    name_en: String,
+    level: Option<&'static str>,
+    mode: Mode,
+    who: String,
+    name: String,
+    until_ms: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,6 +74,9 @@ struct Step {
     /// While a delay runs or a person is asked.
     until_ms: Option<u64>,
     elsewhere: Vec<String>,
+    /// Of a step that reaches people: how many it has reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roster: Option<Roster>,
     targets: Vec<OfTarget>,
 }
 
@@ -77,6 +97,8 @@ struct OfTarget {
     /// Who acknowledged: that person, or one who stands in.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by_name: Option<String>,
     name_zh: String,
     name_en: String,
     state: StepState,
@@ -89,6 +111,13 @@ struct Attempt {
     /// Whom it called.
     #[serde(skip_serializing_if = "Option::is_none")]
     callee: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callee_name: Option<String>,
+    /// By the site's clock; only of people, and where the facts are here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    began_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_ms: Option<u64>,
     why: &'static str,
     result: Option<&'static str>,
     reason: Option<String>,
@@ -112,7 +141,33 @@ pub(crate) fn board(
     seen: &SiteSeen,
 ) -> SiteBoard {
     let runs = seen.runs.iter().map(|run| activation(directory, run, seen));
-    SiteBoard { site: site.to_string(), age_ms, activations: runs.collect() }
+    let waiting = seen.awaiting.values().flatten().map(|one| awaiting(directory, one));
+    SiteBoard {
+        site: site.to_string(),
+        age_ms,
+        activations: runs.collect(),
+        awaiting: waiting.collect(),
+    }
+}
+
+pub(super) fn person(directory: &Directory, id: &PersonId) -> String {
+    directory.people.get(id).map_or_else(|| id.to_string(), |known| known.name.clone())
+}
+
+fn awaiting(directory: &Directory, one: &AwaitingPicture) -> Awaiting {
+    let plan = directory.plans.get(&one.plan);
+    let id = || one.plan.to_string();
+    Awaiting {
+        intent: one.intent.to_string(),
+        plan: id(),
+        name_zh: plan.map_or_else(id, |plan| plan.name_zh.clone()),
+        name_en: plan.map_or_else(id, |plan| plan.name_en.clone()),
+        level: plan.map(|plan| plan.level.word()),
+        mode: one.mode,
+        who: one.who.to_string(),
+        name: person(directory, &one.who),
+        until_ms: one.until.0,
+    }
 }
 
 fn activation(directory: &Directory, run: &ActivationPicture, seen: &SiteSeen) -> Activation {
@@ -127,7 +182,7 @@ fn activation(directory: &Directory, run: &ActivationPicture, seen: &SiteSeen) -
     let launches = run.launches.iter().map(|(intent, who)| Launch {
         intent: intent.to_string(),
         who: who.to_string(),
-        name: directory.people.get(who).map_or_else(|| who.to_string(), |p| p.name.clone()),
+        name: person(directory, who),
     });
     Activation {
         id: run.id.to_string(),
@@ -160,7 +215,12 @@ fn step(
         question: question(directory, &run.plan, &step.id, until_ms),
         until_ms,
         elsewhere: step.elsewhere.iter().map(ToString::to_string).collect(),
-        targets: step.targets.iter().map(|one| of_target(directory, one)).collect(),
+        roster: roster::of(directory, &run.plan, step),
+        targets: step
+            .targets
+            .iter()
+            .map(|one| of_target(directory, (run, step, one), seen))
+            .collect(),
     }
 }
 
@@ -180,7 +240,11 @@ fn question(
     })
 }
 
-fn of_target(directory: &Directory, target: &TargetPicture) -> OfTarget {
+fn of_target(
+    directory: &Directory,
+    (run, step, target): (&ActivationPicture, &StepPicture, &TargetPicture),
+    seen: &SiteSeen,
+) -> OfTarget {
     let id = target.target.to_string();
     let names = match &target.target {
         Target::Zone(zone) => {
@@ -189,21 +253,38 @@ fn of_target(directory: &Directory, target: &TargetPicture) -> OfTarget {
         Target::Person(person) => {
             directory.people.get(person).map(|one| (one.name.clone(), one.name.clone()))
         }
+        Target::Conference(number) => {
+            Some((format!("会议 {number}"), format!("conference {number}")))
+        }
     };
     let (name_zh, name_en) = names.unwrap_or_else(|| (id.clone(), id.clone()));
-    let person = matches!(target.target, Target::Person(_)).then(|| id.clone());
+    let key = |one: &AttemptPicture| EffectKey {
+        activation: run.id,
+        step: step.id.clone(),
+        target: target.target.clone(),
+        attempt: one.attempt,
+    };
+    let attempts = target.attempts.iter().map(|one| {
+        let times = seen.attempts.get(&key(one));
+        Attempt {
+            began_ms: times.map(|times| times.began.0),
+            ended_ms: times.and_then(|times| times.ended).map(|at| at.0),
+            ..attempt(directory, one)
+        }
+    });
     OfTarget {
+        person: matches!(target.target, Target::Person(_)).then(|| id.clone()),
         zone: id,
-        person,
         by: target.by.as_ref().map(ToString::to_string),
+        by_name: target.by.as_ref().map(|by| person(directory, by)),
         name_zh,
         name_en,
         state: target.state,
-        attempts: target.attempts.iter().map(attempt).collect(),
+        attempts: attempts.collect(),
     }
 }
 
-fn attempt(one: &AttemptPicture) -> Attempt {
+fn attempt(directory: &Directory, one: &AttemptPicture) -> Attempt {
     let (result, reason) = one.result.as_ref().map_or((None, None), |result| {
         let (word, why) = outcome(result);
         (Some(word), why.map(ToOwned::to_owned))
@@ -211,6 +292,9 @@ fn attempt(one: &AttemptPicture) -> Attempt {
     Attempt {
         attempt: one.attempt,
         callee: one.callee.as_ref().map(ToString::to_string),
+        callee_name: one.callee.as_ref().map(|callee| person(directory, callee)),
+        began_ms: None,
+        ended_ms: None,
         why: match one.why {
             Why::Plan => "plan",
             Why::AfterUnknown => "after-unknown",

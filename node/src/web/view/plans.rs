@@ -101,6 +101,9 @@ fn pages(directory: &Directory, plan: &Plan, site: &SiteId) -> bool {
             | StepKind::Message(Message { roster, .. }) => {
                 return !directory.members(roster, site).is_empty();
             }
+            StepKind::ConferenceOpen(conference) => {
+                return !directory.invited(conference, site).is_empty();
+            }
             StepKind::Delay { .. } | StepKind::Confirm(_) => return false,
         };
         let zones = directory.resolve(&page.zones, site);
@@ -136,6 +139,10 @@ fn preview(directory: &Directory, step: &Step) -> Preview {
             let english = message.text_en.as_deref().map(|text| format!(" / {text}"));
             preview.text_zh_en = format!("{}{}", message.text_zh, english.unwrap_or_default());
             preview.roster = Some(message.roster.to_string());
+        }
+        StepKind::ConferenceOpen(conference) => {
+            let rosters: Vec<_> = conference.rosters.iter().map(ToString::to_string).collect();
+            preview.roster = Some(rosters.join(", "));
         }
     }
     preview

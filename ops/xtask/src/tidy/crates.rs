@@ -11,13 +11,15 @@ use super::tree::Tree;
 
 /// A dependency and the only crates that may name it. A name that ends in `*`
 /// stands for all that begin so.
-const DOORS: [(&str, &[&str]); 7] = [
+const DOORS: [(&str, &[&str]); 9] = [
     ("openraft*", &["weir-consensus", "weir-simulation"]),
     ("rocksdb", &["weir-consensus"]),
     ("librocksdb-sys", &["weir-consensus"]),
     ("quinn*", &["weir-link"]),
     ("gstreamer*", &["weir-media-worker"]),
     ("opus", &["weir-media"]),
+    ("str0m*", &["weir-media"]),
+    ("openssl*", &[]),
     ("axum*", &["weir"]),
 ];
 

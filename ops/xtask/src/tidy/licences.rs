@@ -21,7 +21,8 @@ pub(crate) fn check(tree: &Tree, graph: &Metadata, found: &mut Vec<Finding>) -> 
             remedy,
         };
         let named = format!("{} {}", package.name, package.version);
-        if policy.banned.iter().any(|name| *name == package.name.as_str()) {
+        let ban = policy.banned.iter().find(|ban| ban.name == package.name.as_str());
+        if ban.is_some_and(|ban| !ban.wrapped(package, graph)) {
             let what = format!("{named} is banned in {POLICY}");
             found.push(place(Rule::BannedCrate, what, "see the reason there"));
         }
@@ -58,9 +59,25 @@ fn lock_line(tree: &Tree, package: &Package) -> usize {
     lock.text.find(&entry).map_or(1, |at| lock.text[..at].matches('\n').count() + 1)
 }
 
+struct Ban {
+    name: String,
+    /// Whoever may bring it in nevertheless.
+    wrappers: Vec<String>,
+}
+
+impl Ban {
+    /// Whether nobody brings `package` in but its wrappers.
+    fn wrapped(&self, package: &Package, graph: &Metadata) -> bool {
+        let nodes = graph.resolve.iter().flat_map(|resolve| &resolve.nodes);
+        let users = nodes.filter(|node| node.dependencies.contains(&package.id));
+        let may = |name: &str| self.wrappers.iter().any(|wrapper| wrapper == name);
+        !self.wrappers.is_empty() && users.into_iter().all(|node| may(&graph[&node.id].name))
+    }
+}
+
 struct Policy {
     allowed: Vec<String>,
-    banned: Vec<String>,
+    banned: Vec<Ban>,
 }
 
 impl Policy {
@@ -74,12 +91,15 @@ impl Policy {
         };
         let allowed = list("licenses", "allow")?.iter().filter_map(|name| name.as_str());
         let banned = list("bans", "deny")?.iter().filter_map(|entry| {
-            entry.get("crate").or_else(|| entry.get("name")).unwrap_or(entry).as_str()
+            let name = entry.get("crate").or_else(|| entry.get("name")).unwrap_or(entry);
+            let wrappers = entry.get("wrappers").and_then(toml::Value::as_array);
+            let wrappers = wrappers.into_iter().flatten().filter_map(toml::Value::as_str);
+            Some(Ban {
+                name: name.as_str()?.to_owned(),
+                wrappers: wrappers.map(str::to_owned).collect(),
+            })
         });
-        Ok(Self {
-            allowed: allowed.map(str::to_owned).collect(),
-            banned: banned.map(str::to_owned).collect(),
-        })
+        Ok(Self { allowed: allowed.map(str::to_owned).collect(), banned: banned.collect() })
     }
 }
 
