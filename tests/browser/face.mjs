@@ -4,7 +4,8 @@
 // node: what is to happen outside the browser it says, and waits for a line in answer.
 //
 // From the environment: FACE_NODE and FACE_HOME, URLs of the console at RC and at R3;
-// FACE_PERSON, FACE_PASSWORD; FACE_OUT, where the pictures go; FACE_CHROMIUM.
+// FACE_PERSON, FACE_PASSWORD, and FACE_SECOND with the same password; FACE_CALLER, who
+// dialled 112 in vain; FACE_OUT, where the pictures go; FACE_CHROMIUM.
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,13 +24,18 @@ const NODE = env('FACE_NODE');
 const HOME = env('FACE_HOME');
 const PERSON = env('FACE_PERSON');
 const PASSWORD = env('FACE_PASSWORD');
+const SECOND = env('FACE_SECOND');
+const CALLER = env('FACE_CALLER');
 const OUT = env('FACE_OUT');
 
 const PLAN = 'P-38-page';
 /** Zones of R3 and how many loudspeakers each has: 17. */
 const ZONES = { 5401: 4, 5402: 4, 5403: 9 };
 const PATIENCE_MS = 30_000;
-const ALL_MS = 170_000;
+const DUTY = 'P-40-duty';
+/** R3's people on duty. */
+const ON_DUTY = ['li.qingsong', 'gao.yanfei'];
+const ALL_MS = 200_000;
 const LOOK_MS = 50;
 /** More than there are places for the focus on the desk. */
 const TABS_MAX = 200;
@@ -364,6 +370,137 @@ async function keyboardOnly(page) {
   await page.getByTestId('sign-in').waitFor();
 }
 
+/** The key that leads there, and the view. */
+const VIEWS = { 5: 'calls', 6: 'conferences', 7: 'people' };
+
+/** Whatever is shown and however far it is scrolled, a missed emergency is in sight. */
+async function missedStays(page) {
+  const missed = page.getByTestId('missed').locator('li');
+  await missed.waitFor();
+  for (const [key, view] of Object.entries(VIEWS)) {
+    await page.keyboard.press(key);
+    await page.getByTestId(view).waitFor();
+    await inBoth(page, async (lang) => {
+      await page.mouse.move(VIEW.width / 2, VIEW.height / 2);
+      await page.mouse.wheel(0, 5_000);
+      const said = await missed.innerText();
+      must(said.includes(CALLER) && said.includes('112'), `in ${lang} it says “${said}”`);
+      const box = await missed.boundingBox();
+      must(box && box.y >= 0 && box.y + box.height <= VIEW.height, 'the missed call is out of sight');
+      await page.screenshot({ path: join(OUT, `${view}-${lang}.png`) });
+      await examine(page, `${view}, ${lang}`);
+    });
+  }
+  await page.keyboard.press('/');
+  must((await focused(page)).testid === 'people-filter', '“/” does not go to the people’s filter');
+  await page.keyboard.type('5101');
+  await until('one person has 5101', async () => {
+    const saw = await page.locator('[data-testid^="person-"][data-phone]').count();
+    return { ok: saw === 1, saw };
+  });
+  // Only R3 knows which of its telephones are there.
+  await becomes(page, 'person-gao.yanfei', 'data-phone', ['unknown']);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('1');
+  await page.getByTestId('runs').waitFor();
+}
+
+/** One person launches a plan that takes two; then this console is gone. */
+async function halfALaunch(page) {
+  await page.getByTestId('launch-site').selectOption('R3');
+  await becomes(page, `drill-${DUTY}`, 'aria-disabled', ['false']);
+  await page.getByTestId(`drill-${DUTY}`).click();
+  const half = page.locator(`section[data-plan="${DUTY}"]`);
+  await half.waitFor();
+  const go = half.locator('button');
+  must(await go.getAttribute('aria-disabled') === 'true', 'one person may launch both halves');
+  await inBoth(page, (lang) => examine(page, `half a launch, ${lang}`));
+  await page.context().close();
+}
+
+async function signInAs(page, person) {
+  await page.getByTestId('person').fill(person);
+  await page.getByTestId('password').fill(PASSWORD);
+  await page.getByTestId('sign-in-go').click();
+  await page.getByTestId('desk').waitFor();
+  await becomes(page, 'link-state', 'data-link', ['live']);
+}
+
+/** What the first console left is here, and the second person goes on with it. */
+async function takesOver(page) {
+  await signInAs(page, SECOND);
+  const missed = page.getByTestId('missed').locator('li');
+  await missed.waitFor();
+  must((await missed.innerText()).includes(CALLER), 'another call was missed');
+  const go = page.locator(`section[data-plan="${DUTY}"] button`);
+  await go.waitFor();
+  must(await go.getAttribute('aria-disabled') === 'false', 'the second person may not launch');
+  await inBoth(page, (lang) => examine(page, `taken over, ${lang}`));
+  await missed.locator('button').focus();
+  await page.keyboard.press('Enter');
+  await missed.waitFor({ state: 'detached' });
+  await go.focus();
+  await page.keyboard.press('Enter');
+  await go.waitFor({ state: 'detached' });
+  const card = page.locator(`article[data-plan="${DUTY}"][data-mode="drill"]`);
+  await card.waitFor();
+  return (await card.getAttribute('data-testid')).replace(/^run-/, '');
+}
+
+/** Two of two acknowledged, by name and to the second; one is asked once more. */
+async function peopleAcknowledge(page, run) {
+  for (const step of ['s1', 's2']) await becomes(page, `roster-${run}-${step}`, 'data-reached', ['2']);
+  const who = ON_DUTY[1];
+  await inBoth(page, async (lang) => {
+    for (const person of ON_DUTY) {
+      const word = lang === 'zh' ? /已确认 \d\d:\d\d:\d\d/ : /acknowledged at \d\d:\d\d:\d\d/;
+      await until(`${person} acknowledged, and when`, async () => {
+        const saw = await page.getByTestId(`target-${run}-s1-${person}`).innerText();
+        return { ok: word.test(saw), saw };
+      });
+    }
+    await page.screenshot({ path: join(OUT, `roster-${lang}.png`) });
+    await examine(page, `a roster, ${lang}`);
+  });
+  await page.getByTestId(`repeat-${run}-s1-${who}`).click();
+  const dialog = page.getByTestId('again-dialog');
+  await dialog.waitFor();
+  await inDialog(page, dialog, `repeat-${run}-s1-${who}`, 'once more');
+  await page.getByTestId('again-go').click();
+  const again = page.getByTestId(`attempt-${who}-2`);
+  await again.waitFor();
+  await until('the second attempt is marked', async () => {
+    const saw = await again.innerText();
+    return { ok: saw.includes('人工再联系') && saw.includes('已确认'), saw };
+  });
+}
+
+/** Two telephones of this site talk until somebody here ends it. */
+async function endsACall(page) {
+  await outside('two telephones talk');
+  await page.keyboard.press('5');
+  const end = page.getByTestId('calls-live').getByRole('button');
+  await end.waitFor();
+  const opener = await end.getAttribute('data-testid');
+  await end.focus();
+  await page.keyboard.press('Enter');
+  const dialog = page.getByTestId('end-call-dialog');
+  await dialog.waitFor();
+  await inDialog(page, dialog, opener, 'ending a call');
+  await page.getByTestId('end-call-go').focus();
+  await page.keyboard.press('Enter');
+  await becomes(page, opener.replace('end-', 'call-'), 'data-state', ['ended']);
+  await outside('the call has ended');
+  const seen = page.getByTestId('calls-ended').locator('li', { hasText: '112' });
+  must((await seen.innerText()).includes('赵文慧'), 'nobody is said to have seen the missed call');
+  await page.keyboard.press('7');
+  await becomes(page, 'person-gao.yanfei', 'data-phone', ['on']);
+  await becomes(page, 'person-li.qingsong', 'data-phone', ['off']);
+  // It was a drill: nobody pressed a key.
+  const acknowledged = await page.getByTestId('person-gao.yanfei').innerText();
+  must(acknowledged.includes('无确认记录'), `gao.yanfei: “${acknowledged}”`);
+}
+
 async function nothingElse() {
   must(faults.length === 0, faults.join('\n'));
 }
@@ -390,6 +527,7 @@ async function night(browser) {
   await step('a wrong password is refused in words', () => wrongPassword(page));
   await step('the commander signs in', () => signIn(page));
   await step('every site with a node is shown well', () => everySiteIsWell(page));
+  await step('a missed emergency call stays in sight', () => missedStays(page));
   await step('the red plan starts at R3 once R3 is typed', () => launch(page));
   const run = await step('the board shows it running', () => running(page));
   await step('HQ’s node dies and is missed', () => nodeDies(page, run));
@@ -398,8 +536,12 @@ async function night(browser) {
   await step('a zone is paged by hand and stopped', () => pageByHand(page));
   await step('the journal has it, and a note', () => journal(page));
   await step('a site and a zone in detail', () => details(page));
+  await step('half a launch, and this console is gone', () => halfALaunch(page));
   const home = shown = await step('the console opens at R3', () => open(browser, HOME));
   await step('in and out by keyboard alone', () => keyboardOnly(home));
+  const duty = await step('the second console goes on with it', () => takesOver(home));
+  await step('two of two acknowledge, one once more', () => peopleAcknowledge(home, duty));
+  await step('a call is ended from the console', () => endsACall(home));
   await step('no error, no request to elsewhere', nothingElse);
 }
 

@@ -78,13 +78,21 @@ impl Cluster {
     /// # Errors
     /// When it is not let in.
     pub async fn join(&mut self, place: Place<'_>, role: &str) -> Result<()> {
+        let node = Node::new(self.folder(), place)?;
+        self.admit(node, role).await
+    }
+
+    /// As [`Self::join`], for a node whose file is written already.
+    ///
+    /// # Errors
+    /// When it is not let in.
+    pub async fn admit(&mut self, mut node: Node, role: &str) -> Result<()> {
         let token = self.token("hq1", role, None).await?;
-        let mut node = Node::new(self.folder(), place)?;
         node.command(&["join", "--token", &token, "--role", role]).await?;
         node.spawn()?;
+        node.answers().await?;
         self.nodes.push(node);
         self.voters += usize::from(role == "voter");
-        self.node(place.name)?.answers().await?;
         Ok(())
     }
 

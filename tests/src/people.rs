@@ -4,6 +4,7 @@
 
 mod cast;
 mod seen;
+mod talked;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -17,8 +18,9 @@ use serde::Serialize;
 use crate::program::{run, weir_binary};
 use crate::wait::eventually;
 
-pub use cast::{Does, Person, Trunk, Way};
-pub use seen::{Call, Entry, Event, Invite, Over, Pressed, Sound, Text};
+pub use cast::{Dials, Does, Person, Trunk, Way};
+pub use seen::{Call, Entry, Event, Invite, Over, Pressed, Sound, Text, Turned};
+pub use talked::{Hole, Made, Talk, Tones};
 
 /// For a signal to take effect.
 const END: Duration = Duration::from_secs(8);
@@ -35,6 +37,7 @@ pub struct People {
 #[derive(Serialize)]
 struct Config<'a> {
     seed: u64,
+    tones_hz: &'a [u32],
     people: &'a [Person],
     trunks: Vec<OfTrunk<'a>>,
 }
@@ -53,6 +56,21 @@ impl People {
     /// # Errors
     /// When the binary was not built or the folder cannot be written.
     pub fn start(folder: &Path, people: &[Person], trunks: &[Trunk], seed: u64) -> Result<Self> {
+        Self::start_listening(folder, people, trunks, seed, &[])
+    }
+
+    /// As [`Self::start`]; whoever speaks a tone also listens for these, which others
+    /// speak.
+    ///
+    /// # Errors
+    /// When the binary was not built or the folder cannot be written.
+    pub fn start_listening(
+        folder: &Path,
+        people: &[Person],
+        trunks: &[Trunk],
+        seed: u64,
+        tones_hz: &[u32],
+    ) -> Result<Self> {
         let program = weir_binary()?.with_file_name("fake-people");
         ensure!(
             program.is_file(),
@@ -66,7 +84,8 @@ impl People {
         ledgers.extend(trunks.iter().map(|trunk| in_folder(&format!("{}.ledger", trunk.number))));
         let of_trunk = |(trunk, ledger)| OfTrunk { trunk, ledger };
         let pairs = trunks.iter().zip(ledgers[1..].iter().map(PathBuf::as_path));
-        let written = Config { seed, people, trunks: pairs.map(of_trunk).collect() };
+        let of_trunks = pairs.map(of_trunk).collect();
+        let written = Config { seed, tones_hz, people, trunks: of_trunks };
         std::fs::write(&config, serde_json::to_vec(&written)?)?;
         let mut command = Command::new(program);
         command.arg("--config").arg(&config).arg("--ledger").arg(&ledger);

@@ -13,7 +13,7 @@ use weir_tests::program::run;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// As a scraper does: over TCP, from the metrics address.
-async fn scrape(at: std::net::SocketAddr, path: &str) -> Result<String> {
+pub(crate) async fn scrape(at: std::net::SocketAddr, path: &str) -> Result<String> {
     let exchange = async {
         let mut stream = TcpStream::connect(at).await?;
         let request = format!("GET {path} HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\n\r\n");

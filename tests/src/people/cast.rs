@@ -83,6 +83,29 @@ impl Does {
     }
 }
 
+/// A call that somebody makes once all of their process were registered. Times that are None
+/// never come.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Dials {
+    pub to: String,
+    pub after_ms: u64,
+    /// From the answer until they hang up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub talks_ms: Option<u64>,
+    /// From the INVITE until they stop calling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gives_up_ms: Option<u64>,
+    /// From the answer on, for three seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holds_at_ms: Option<u64>,
+}
+
+impl Dials {
+    pub fn to(number: &str) -> Self {
+        Self { to: number.to_owned(), ..Self::default() }
+    }
+}
+
 /// Somebody with a telephone.
 #[derive(Debug, Clone, Serialize)]
 pub struct Person {
@@ -92,7 +115,13 @@ pub struct Person {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
     /// The first call meets the first, and so on; the last one for all later ones.
+    /// Calls at once.
+    pub lines: usize,
     pub calls: Vec<Does>,
+    /// A tone that they speak; they then listen for everybody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tone_hz: Option<u32>,
+    pub dials: Vec<Dials>,
     /// What a text is answered with; 0 is no answer.
     pub message_code: u16,
 }
@@ -104,9 +133,30 @@ impl Person {
             password: password.to_owned(),
             registrar,
             listen: None,
+            lines: 1,
             calls: calls.to_vec(),
+            tone_hz: None,
+            dials: Vec::new(),
             message_code: 200,
         }
+    }
+
+    #[must_use]
+    pub fn with_lines(mut self, lines: usize) -> Self {
+        self.lines = lines;
+        self
+    }
+
+    #[must_use]
+    pub fn speaking(mut self, hz: u32) -> Self {
+        self.tone_hz = Some(hz);
+        self
+    }
+
+    #[must_use]
+    pub fn dialling(mut self, dials: Dials) -> Self {
+        self.dials.push(dials);
+        self
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Deserialize;
 
-use super::Way;
+use super::{Tones, Way};
 use crate::speakers::{Gap, Tally};
 
 /// A line of the ledger.
@@ -103,7 +103,32 @@ pub enum Event {
     Unreadable {
         bytes: u64,
     },
+    /// A call of their own.
+    Dialled {
+        to: String,
+    },
+    Progress {
+        code: u16,
+    },
+    CallRefused(Turned),
+    Held {
+        code: u16,
+    },
+    Resumed {
+        code: u16,
+    },
+    Tones(Tones),
     Stopped,
+}
+
+/// How a call of their own was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Turned {
+    pub code: u16,
+    /// The name of the code.
+    pub why: String,
+    /// For a person (Warning).
+    pub words: Option<String>,
 }
 
 /// A call that came in.
@@ -254,6 +279,12 @@ impl Call {
             | Event::ByeAnswered { .. }
             | Event::Timeout { .. }
             | Event::Message(_)
+            | Event::Dialled { .. }
+            | Event::Progress { .. }
+            | Event::CallRefused(_)
+            | Event::Held { .. }
+            | Event::Resumed { .. }
+            | Event::Tones(_)
             | Event::Unreadable { .. } => {}
         }
     }

@@ -200,7 +200,7 @@ impl Site {
 }
 
 /// Waits until a telephone has heard so much.
-async fn hears(what: &str, seconds: f64, heard: impl Fn() -> Result<f64>) -> Result<()> {
+pub(crate) async fn hears(what: &str, seconds: f64, heard: impl Fn() -> Result<f64>) -> Result<()> {
     let patience = PATIENCE + Duration::from_secs_f64(seconds);
     eventually(&format!("{what} hears {seconds} s"), patience, async || {
         let heard = heard()?;
@@ -211,12 +211,12 @@ async fn hears(what: &str, seconds: f64, heard: impl Fn() -> Result<f64>) -> Res
 }
 
 /// How much a baresip decoded so far.
-fn decoded_s(phone: &Baresip) -> Result<f64> {
+pub(crate) fn decoded_s(phone: &Baresip) -> Result<f64> {
     Ok(phone.heard()?.iter().map(Wave::seconds).sum())
 }
 
 /// What was heard is the tone, whole.
-fn is_the_tone(who: &str, samples: &[i16], rate: u32, seconds: f64) -> Result<Tone> {
+pub(crate) fn is_the_tone(who: &str, samples: &[i16], rate: u32, seconds: f64) -> Result<Tone> {
     let heard = tone(samples, rate, TONE_HZ);
     let whole = heard.longest_gap_ms <= GAP_MS && heard.seconds >= seconds;
     ensure!(heard.ratio >= 0.95 && whole, "{who} heard {heard:?}, not {seconds} s of the tone");
@@ -224,7 +224,7 @@ fn is_the_tone(who: &str, samples: &[i16], rate: u32, seconds: f64) -> Result<To
 }
 
 /// A baresip heard the tone in one stretch, and no packet was left out.
-fn heard_all(phone: &Baresip, seconds: f64) -> Result<()> {
+pub(crate) fn heard_all(phone: &Baresip, seconds: f64) -> Result<()> {
     let heard = phone.heard()?;
     ensure!(heard.len() == 1, "{} heard {} stretches", phone.number, heard.len());
     let tone = is_the_tone(&phone.number, &heard[0].samples, heard[0].rate, seconds)?;

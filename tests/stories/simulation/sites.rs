@@ -74,3 +74,13 @@ fn a_person_rung_again_who_acknowledged_is_caught() {
 fn a_claimed_outcome_is_caught() {
     caught(run, Planted::OutcomeClaimed);
 }
+
+#[test]
+fn a_conference_opened_again_unasked_is_caught() {
+    caught(run, Planted::ConferenceReopened);
+}
+
+#[test]
+fn too_few_in_a_conference_taken_for_enough_are_caught() {
+    caught(run, Planted::JoinedRoundedUp);
+}

@@ -21,12 +21,12 @@ use weir_fakes::sip::transaction::{Key, Repeat, Turn};
 
 use crate::dialog::{Dialog, Within};
 use crate::ear::Ear;
+use crate::listener::Listener;
 use crate::mouth::Mouth;
 use crate::phone::{Letter, Line};
 use crate::script::{Act, Plan, Way};
 use crate::voice::event;
 
-const CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
 /// For as long as copies of messages travel (64·T1, RFC 3261 §17).
 const LINGERS: Duration = Duration::from_secs(32);
 /// Nobody lets a telephone ring or talk longer.
@@ -60,6 +60,8 @@ pub(crate) struct Call {
     media: Option<Media>,
     mouth: Mouth,
     ear: Ear,
+    /// Who listens for tones, from the answer on.
+    listener: Option<Listener>,
     audio: String,
     /// The newest response to the newest INVITE.
     answer: Vec<u8>,
@@ -85,13 +87,14 @@ impl Call {
         let key = Key::of(&invite);
         let mut dice = Dice::new(0, &key.call_id);
         let deaf = plan.deaf;
+        let offer = sdp::offer(&invite.body, &line.codecs);
         Self {
             line,
             key,
             from,
             invited: now,
             tag: dice.token(),
-            offer: sdp::offer(&invite.body, &CODECS),
+            offer,
             invite,
             plan,
             stage: Stage::Ringing,
@@ -99,6 +102,7 @@ impl Call {
             media: None,
             mouth: Mouth::new(now, dice.number()),
             ear: Ear::default(),
+            listener: None,
             audio: String::new(),
             answer: Vec::new(),
             code: 0,
@@ -157,7 +161,8 @@ impl Call {
         };
         let media = self.media.as_ref().and_then(Media::due);
         let mouth = self.media.as_ref().map(|_| self.mouth.due());
-        let rest = [act, repeat.map(Repeat::due), media, mouth, self.dialog.due()];
+        let listener = self.listener.as_ref().map(Listener::due);
+        let rest = [act, repeat.map(Repeat::due), media, mouth, listener, self.dialog.due()];
         rest.into_iter().flatten().min().unwrap_or(self.gone).min(self.gone)
     }
 
@@ -168,6 +173,10 @@ impl Call {
         let newest = media.newest();
         self.write_down(notes);
         let Stage::Talking { since, .. } = self.stage else { return };
+        if let Some(listener) = &mut self.listener {
+            listener.takes(now, &newest);
+        }
+        let newest: Vec<i16> = newest.into_iter().flat_map(|piece| piece.samples).collect();
         let Some(times) = self.plan.hears.as_ref().map(|(times, _)| *times) else { return };
         let Some(heard) = self.ear.hears(&newest) else { return };
         self.note("heard", json!({ "times": heard, "at_ms": whole_ms(now - since) }));
@@ -183,6 +192,9 @@ impl Call {
             self.act(act, now).await;
         }
         self.repeat(now).await;
+        if let Some(more) = self.listener.as_mut().and_then(|listener| listener.tick(now)) {
+            self.note("tones", more);
+        }
         for copy in self.dialog.copies(now) {
             self.line.send(&copy, self.from).await;
         }
@@ -266,7 +278,7 @@ impl Call {
             mute: false,
             ssrc: self.dice.number(),
             reports: true,
-            listens: self.plan.hears.is_some(),
+            listens: self.plan.hears.is_some() || !self.line.tones.is_empty(),
         };
         match Media::open(now, setup).await {
             Ok(media) => {
@@ -288,6 +300,7 @@ impl Call {
         let sdp = self.description();
         self.respond(200, "OK", sdp).await;
         self.stage = Stage::Talking { since: now, repeat: Some(Repeat::new(now)) };
+        self.listener = Listener::new(now, &self.line.tones);
         let offer = self.offer.as_ref();
         let keys = offer.and_then(|offer| offer.event).map_or("inband", |_| "rfc4733");
         let more = json!({
@@ -350,6 +363,7 @@ impl Call {
 
     /// The last words about its media, if it has any.
     fn silence(&mut self) {
+        self.listener = None;
         if let Some(mut media) = self.media.take() {
             self.write_down(media.finish(Instant::now()));
         }

@@ -3,24 +3,36 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 use weir_fakes::ledger::Ledger;
 use weir_fakes::sip::digest::Hash;
+use weir_fakes::sip::sdp::Codec;
 
-use crate::script::Does;
+use crate::script::{Dials, Does};
 
 /// More than any basin has, few enough for one process.
 const ACCOUNTS_MAX: usize = 1_000;
 const LINES_MAX: usize = 1_000;
+const DIALS_MAX: usize = 16;
+/// What a telephone's band and the ear's filters bear.
+const TONE_HZ: RangeInclusive<u32> = 200..=3_400;
+const TONES_MAX: usize = 32;
+/// Both laws, as most telephones have them.
+const CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     #[serde(default)]
     pub(crate) seed: u64,
+    /// Listened for beside those that somebody here speaks.
+    #[serde(default)]
+    tones_hz: Vec<u32>,
     #[serde(default)]
     people: Vec<Person>,
     #[serde(default)]
@@ -43,6 +55,13 @@ struct Person {
     lines: usize,
     #[serde(default)]
     calls: Vec<Does>,
+    #[serde(default)]
+    tone_hz: Option<u32>,
+    /// Its only codec.
+    #[serde(default)]
+    codec: Option<Codec>,
+    #[serde(default)]
+    dials: Vec<Dials>,
     #[serde(default = "ok")]
     message_code: u16,
 }
@@ -98,6 +117,11 @@ pub(crate) struct Account {
     /// Who else is reached through it; None for a telephone.
     pub(crate) outside: Option<BTreeMap<String, Vec<Does>>>,
     pub(crate) calls: Vec<Does>,
+    /// What it speaks, and what it listens for.
+    pub(crate) tone_hz: Option<u32>,
+    pub(crate) tones: Arc<[u32]>,
+    pub(crate) codecs: Vec<Codec>,
+    pub(crate) dials: Vec<Dials>,
     pub(crate) message_code: u16,
     pub(crate) ledger: Ledger,
 }
@@ -124,11 +148,33 @@ impl Config {
             numbers.len() <= ACCOUNTS_MAX,
             "最多 {ACCOUNTS_MAX} 个帐号 / at most {ACCOUNTS_MAX} accounts in one process"
         );
+        config.speaks_well()?;
         Ok(config)
+    }
+
+    fn speaks_well(&self) -> anyhow::Result<()> {
+        let tones = self.tones();
+        ensure!(tones.len() <= TONES_MAX, "音调过多 / more than {TONES_MAX} tones");
+        for hz in tones.iter() {
+            ensure!(TONE_HZ.contains(hz), "不是可听的音调 / no tone that can be heard: {hz} Hz");
+        }
+        for Person { number, codec, dials, .. } in &self.people {
+            ensure!(*codec != Some(Codec::G722), "{number}: 不会编码 / it cannot speak G.722");
+            ensure!(dials.len() <= DIALS_MAX, "{number}: 拨号过多 / more than {DIALS_MAX} dials");
+        }
+        Ok(())
+    }
+
+    /// In order, each once.
+    fn tones(&self) -> Arc<[u32]> {
+        let spoken = self.people.iter().filter_map(|person| person.tone_hz);
+        let tones: BTreeSet<u32> = spoken.chain(self.tones_hz.iter().copied()).collect();
+        tones.into_iter().collect()
     }
 
     /// `ledger` is for those that have none of their own.
     pub(crate) fn accounts(&self, ledger: &Ledger) -> anyhow::Result<Vec<Account>> {
+        let tones = self.tones();
         let people = self.people.iter().map(|person| {
             Ok(Account {
                 number: person.number.clone(),
@@ -140,6 +186,11 @@ impl Config {
                 lines: person.lines,
                 outside: None,
                 calls: person.calls.clone(),
+                tone_hz: person.tone_hz,
+                // Who speaks listens.
+                tones: person.tone_hz.map_or(Arc::default(), |_| tones.clone()),
+                codecs: person.codec.map_or(CODECS.to_vec(), |codec| vec![codec]),
+                dials: person.dials.clone(),
                 message_code: person.message_code,
                 ledger: ledger.clone(),
             })
@@ -155,6 +206,10 @@ impl Config {
                 lines: trunk.lines,
                 outside: Some(trunk.outside.clone()),
                 calls: trunk.calls.clone(),
+                tone_hz: None,
+                tones: Arc::default(),
+                codecs: CODECS.to_vec(),
+                dials: Vec::new(),
                 // A trunk of voice takes no texts.
                 message_code: 405,
                 ledger: trunk.ledger.as_deref().map_or(Ok(ledger.clone()), Ledger::open)?,

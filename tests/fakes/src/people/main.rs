@@ -14,7 +14,10 @@
 //!  "people": [{"number": "2101", "password": "…", "registrar": "127.0.0.1:5060",
 //!    "listen": "127.0.0.9:0", "expires_s": 3600, "hash": "md5", "lines": 1,
 //!    "calls": [{"does": "never-answers"}, {"does": "presses", "keys": "1"}],
-//!    "message_code": 200}],
+//!    "tone_hz": 470, "codec": "pcma", "message_code": 200,
+//!    "dials": [{"to": "1500", "after_ms": 0, "talks_ms": 8000, "gives_up_ms": 9000,
+//!      "holds_at_ms": 4000, "held_ms": 2000}]}],
+//!  "tones_hz": [440],
 //!  "trunks": [{"number": "P290", "password": "…", "registrar": "127.0.0.1:5060",
 //!    "lines": 4, "ledger": "trunk.ledger",
 //!    "outside": {"13900000001": [{"does": "presses", "way": "inband"}]},
@@ -44,6 +47,14 @@
 //! - `hangs-up`: answers after `after_ms` 300 and hangs up `stays_ms` 0 later.
 //! - `unreachable`: says nothing at all to the call, whose only line is `invite`.
 //!
+//! Somebody with `tone_hz` speaks that tone, at a tenth of the full scale, from the
+//! answer (or the last key) until the call is over, and listens for `tones_hz` and
+//! the tones of all the others. Somebody with `dials` makes those calls, each
+//! `after_ms` 0 after everybody here was registered once; `talks_ms`, `gives_up_ms` (CANCEL)
+//! and `holds_at_ms` (for `held_ms` 3000) are never when they are not said.
+//! `codec` ("pcma" or "pcmu") is the only one then; without it both are taken, and
+//! A-law is offered.
+//!
 //! A text (SIP MESSAGE) is answered with `message_code`; 0 is no answer.
 //!
 //! The ledger has one JSON object a line: `t_ms` (wall clock), `mono_ms`,
@@ -59,21 +70,29 @@
 //!   `ack` `code`, `reinvite` (`sends`, `receives`), `info` (one came: `code`,
 //!   `body`), `cancel` and `bye-in` (by the caller), `bye-out` `why` (by the
 //!   person), `bye-answered` `code`, `timeout` `waited_for`.
+//! - A call of their own: `dialled` `to`, `progress` `code`, `answered` as above,
+//!   `call-refused` (`code`, `why`: the code's name, `words`: of Warning), `held`
+//!   and `resumed` `code`; the rest as in calls that came.
 //! - Keys: `key` (`key`, `ways`, `at_ms` since the answer), `key-lost` (no way was
 //!   there), `info-answered` `code`.
 //! - Sound: `rtp-first`, `rtp` (once a second and at the end, about the whole call
 //!   so far: `audio_ms` received, `sounding_ms` of it not silence), `gap`,
 //!   `rtp-restarted`, `stranger`, as of `fake-speakers`; `heard` (`times` that the
-//!   announcement was heard to its end).
+//!   announcement was heard to its end); five times a second `tones` (`at_ms` since
+//!   the answer, `hz`: those heard in the last 200 ms, `levels_db` of every tone
+//!   known, `holes` that ended: `hz`, `at_ms`, `ms`; `gap_ms`: the longest time
+//!   without a packet since the line before).
 //!
 //! What was heard in the n-th call with media is `DIR/NUMBER-n.pcm`, 16-bit
 //! little endian, 8,000 samples a second, whose sample 0 came at the `t_ms` of
 //! `rtp-first`, which may be before the answer.
 
 mod call;
+mod caller;
 mod config;
 mod dialog;
 mod ear;
+mod listener;
 mod mouth;
 mod phone;
 mod script;
@@ -84,6 +103,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -131,8 +151,11 @@ async fn main() -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let mut phones = Vec::new();
-    for account in config.accounts(&ledger)? {
-        phones.push(Phone::new(account, config.seed, &audio, &tasks, &stop).await?);
+    let accounts = config.accounts(&ledger)?;
+    let (lacking, _) = watch::channel(accounts.len());
+    for account in accounts {
+        let ends = (&tasks, &stop);
+        phones.push(Phone::new(account, config.seed, &audio, &lacking, ends).await?);
     }
     println!("ready: {}", phones.len());
     for phone in phones {

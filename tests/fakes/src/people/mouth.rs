@@ -64,6 +64,10 @@ impl Mouth {
         self.voice = voice;
     }
 
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.voice == Voice::Quiet
+    }
+
     /// A key that goes down as soon as those before it are up.
     pub(crate) fn press(&mut self, key: char, event: bool, tone: bool) {
         if (event || tone) && self.waiting.len() < WAITING_MAX {

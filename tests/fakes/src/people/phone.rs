@@ -15,6 +15,7 @@ use rsip::{Header, Method, Request, Response, SipMessage};
 use serde_json::{Value, json};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc::{self, Sender};
+use tokio::sync::watch;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -23,11 +24,13 @@ use weir_fakes::ledger::Ledger;
 use weir_fakes::sip::dice::Dice;
 use weir_fakes::sip::message::{self, Added};
 use weir_fakes::sip::registration::{Around, Identity, Registration};
+use weir_fakes::sip::sdp::Codec;
 use weir_fakes::sip::wire::Transport;
 
 use crate::call::Call;
+use crate::caller::Caller;
 use crate::config::Account;
-use crate::script::{Does, Plan};
+use crate::script::{Dials, Does, Plan};
 
 const DATAGRAM_MAX: usize = 8_192;
 /// Messages of one call that wait; more are lost, as on a wire.
@@ -45,6 +48,11 @@ pub(crate) struct Line {
     pub(crate) identity: Identity,
     pub(crate) local: SocketAddr,
     pub(crate) folder: PathBuf,
+    /// The tone that is spoken, and those that are listened for.
+    pub(crate) tone_hz: Option<u32>,
+    pub(crate) tones: Arc<[u32]>,
+    /// Not empty.
+    pub(crate) codecs: Vec<Codec>,
     socket: UdpSocket,
     ledger: Ledger,
     recordings: AtomicU32,
@@ -95,6 +103,13 @@ pub(crate) struct Phone {
     lines: Arc<Semaphore>,
     outside: Option<BTreeMap<String, Vec<Does>>>,
     does: Vec<Does>,
+    dials: Vec<Dials>,
+    /// Since when it counts until it dials.
+    all_there: Option<Instant>,
+    /// How many accounts of this process were never registered, and whether this is
+    /// one of them.
+    lacking: watch::Sender<usize>,
+    is_lacking: bool,
     message_code: u16,
     /// Call-ID and sequence number of texts that came.
     texts: VecDeque<(String, u32)>,
@@ -107,8 +122,8 @@ impl Phone {
         account: Account,
         seed: u64,
         folder: &Path,
-        tasks: &TaskTracker,
-        stop: &CancellationToken,
+        lacking: &watch::Sender<usize>,
+        (tasks, stop): (&TaskTracker, &CancellationToken),
     ) -> anyhow::Result<Self> {
         let seat = account.seat()?;
         let socket = UdpSocket::bind(seat)
@@ -130,6 +145,9 @@ impl Phone {
                 identity,
                 local: socket.local_addr()?,
                 folder: folder.to_owned(),
+                tone_hz: account.tone_hz,
+                tones: account.tones,
+                codecs: account.codecs,
                 socket,
                 ledger: account.ledger,
                 recordings: AtomicU32::new(0),
@@ -140,6 +158,10 @@ impl Phone {
             lines: Arc::new(Semaphore::new(account.lines)),
             outside: account.outside,
             does: account.calls,
+            dials: account.dials,
+            all_there: None,
+            lacking: lacking.clone(),
+            is_lacking: true,
             message_code: account.message_code,
             texts: VecDeque::new(),
             tasks: tasks.clone(),
@@ -151,8 +173,14 @@ impl Phone {
     pub(crate) async fn run(mut self) {
         let mut buffer = vec![0; DATAGRAM_MAX];
         let (line, stop) = (self.line.clone(), self.stop.clone());
+        let mut lacking = self.lacking.subscribe();
         loop {
-            let due = self.registration.due().unwrap_or_else(|| Instant::now() + LONG);
+            let waits = !self.dials.is_empty() && self.all_there.is_none();
+            if waits && *lacking.borrow_and_update() == 0 {
+                self.all_there = Some(Instant::now());
+            }
+            let long = Instant::now() + LONG;
+            let due = self.registration.due().unwrap_or(long).min(self.dial_at().unwrap_or(long));
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -162,7 +190,10 @@ impl Phone {
                         self.heard(&buffer[..len], from).await;
                     }
                 }
+                // The sender is this phone's own: it does not go before it.
+                _ = lacking.changed(), if waits => {}
                 () = sleep_until(due) => {
+                    self.dial(Instant::now());
                     let (registration, mut around) = self.registrar();
                     if let Some(bytes) = registration.tick(&mut around) {
                         line.send(&bytes, line.identity.registrar).await;
@@ -203,6 +234,30 @@ impl Phone {
         let (registration, mut around) = self.registrar();
         if let Some(bytes) = registration.heard(&response, &mut around) {
             self.line.send(&bytes, self.line.identity.registrar).await;
+        }
+        if self.is_lacking && self.registration.was_granted() {
+            self.is_lacking = false;
+            self.lacking.send_modify(|lacking| *lacking = lacking.saturating_sub(1));
+        }
+    }
+
+    fn dial_at(&self) -> Option<Instant> {
+        let after = self.dials.iter().map(|dials| dials.after_ms).min()?;
+        Some(self.all_there? + Duration::from_millis(after))
+    }
+
+    /// Makes every call whose time has come.
+    fn dial(&mut self, now: Instant) {
+        let Some(since) = self.all_there else { return };
+        let due = |dials: &mut Dials| since + Duration::from_millis(dials.after_ms) <= now;
+        let due: Vec<Dials> = self.dials.extract_if(.., due).collect();
+        for dials in due {
+            let permit = self.lines.clone().try_acquire_owned().ok();
+            let call_id = self.dice.token();
+            let (sender, inbox) = mpsc::channel(INBOX);
+            self.calls.insert(call_id.clone(), sender);
+            let caller = Caller::new(self.line.clone(), dials, call_id, permit);
+            self.tasks.spawn(caller.run(inbox, self.stop.clone()));
         }
     }
 
@@ -295,6 +350,10 @@ impl Phone {
         let nth = usize::try_from(*attempt - 1).unwrap_or(usize::MAX);
         let does = does.get(nth).or(does.last()).unwrap_or(&Does::NeverAnswers {});
         let plan = does.plan();
+        let plan = match self.line.tone_hz {
+            Some(hz) => plan.speaking(hz),
+            None => plan,
+        };
         // Who says nothing is not busy with it.
         ((!plan.deaf).then_some(permit), *attempt, plan)
     }

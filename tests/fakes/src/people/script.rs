@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use crate::voice::Voice;
 
+/// Between the last key and what is said then.
+const AFTER_KEYS: Duration = Duration::from_millis(400);
 /// More keys than anybody presses in one call.
 const KEYS_MAX: usize = 32;
 
@@ -177,6 +179,27 @@ pub(crate) enum Does {
     Unreachable {},
 }
 
+/// A call that somebody makes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Dials {
+    pub(crate) to: String,
+    /// From when everybody of the process was registered once.
+    #[serde(default)]
+    pub(crate) after_ms: u64,
+    /// From the answer until BYE; for good when it is not said.
+    #[serde(default)]
+    pub(crate) talks_ms: Option<u64>,
+    /// From the INVITE until CANCEL.
+    #[serde(default)]
+    pub(crate) gives_up_ms: Option<u64>,
+    /// From the answer on.
+    #[serde(default)]
+    pub(crate) holds_at_ms: Option<u64>,
+    #[serde(default = "thinks")]
+    pub(crate) held_ms: u64,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Act {
     Ring,
@@ -231,6 +254,21 @@ impl Plan {
         plan.name = name;
         plan.ringing.push_back((ms(after_ms), Act::Refuse(code, reason.to_owned())));
         plan
+    }
+
+    /// Speaks this tone from the answer on, or from the last key on. A machine has a
+    /// voice of its own.
+    #[must_use]
+    pub(crate) fn speaking(mut self, hz: u32) -> Self {
+        if self.talking.iter().any(|(_, act)| matches!(act, Act::Say(_))) {
+            return self;
+        }
+        let acts = self.hears.as_mut().map_or(&mut self.talking, |(_, acts)| acts);
+        let keys = acts.iter().filter(|(_, act)| matches!(act, Act::Press(..)));
+        let at = keys.map(|(at, _)| *at + AFTER_KEYS).max().unwrap_or_default();
+        let place = acts.partition_point(|(other, _)| *other < at);
+        acts.insert(place, (at, Act::Say(Voice::Tone(hz))));
+        self
     }
 
     fn voice_mail(after_ms: u64, stays_ms: u64) -> Self {

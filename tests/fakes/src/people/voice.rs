@@ -8,6 +8,8 @@ use std::f64::consts::TAU;
 const RATE: f64 = 8_000.0;
 pub(crate) const FRAME: usize = 160;
 const LOUD: f64 = 6_000.0;
+/// A person's own tone: a tenth of the full scale, so that ten together still fit.
+const TONE: f64 = 3_276.0;
 /// Notes of the colour-ring, in Hz, 300 ms each.
 const TUNE: [f64; 6] = [523.0, 659.0, 784.0, 1_047.0, 784.0, 659.0];
 const NOTE: u64 = 2_400;
@@ -22,6 +24,8 @@ pub(crate) enum Voice {
     /// 1 kHz.
     Beep,
     ColourRing,
+    /// Steady, in Hz.
+    Tone(u32),
     Key(char),
 }
 
@@ -54,6 +58,7 @@ impl Larynx {
                 self.smooth * swell * 2.0
             }
             Voice::Beep => tone(1_000.0),
+            Voice::Tone(hz) => tone(f64::from(hz)) * TONE / LOUD,
             Voice::ColourRing => {
                 let note = (self.at / NOTE) as usize % TUNE.len();
                 tone(TUNE[note])

@@ -20,8 +20,8 @@ use super::sdp::Offer;
 const PORT_TRIES: usize = 64;
 const EVERY: Duration = Duration::from_secs(1);
 const DATAGRAM_MAX: usize = 2_048;
-/// Ten seconds that nobody asked for.
-const NEWEST_MAX: usize = 80_000;
+/// Packets of ten seconds that nobody asked for.
+const NEWEST_MAX: usize = 500;
 
 /// What a device may find worth writing down.
 #[derive(Debug)]
@@ -32,6 +32,13 @@ pub struct Noted {
 
 fn noted(event: &'static str, more: Value) -> Noted {
     Noted { event, more }
+}
+
+/// Samples as one packet brought them.
+#[derive(Debug)]
+pub struct Piece {
+    pub timestamp: u32,
+    pub samples: Vec<i16>,
 }
 
 /// What the media of a call are made from.
@@ -69,7 +76,7 @@ pub struct Media {
     strangers: u64,
     note_at: Option<Instant>,
     report_at: Option<Instant>,
-    newest: Option<Vec<i16>>,
+    newest: Option<Vec<Piece>>,
 }
 
 /// A datagram in the buffer: which port, how long, from where.
@@ -131,7 +138,7 @@ impl Media {
     }
 
     /// Samples since the last time, in order of arrival.
-    pub fn newest(&mut self) -> Vec<i16> {
+    pub fn newest(&mut self) -> Vec<Piece> {
         self.newest.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
@@ -203,7 +210,8 @@ impl Media {
         }
         self.reception.get_or_insert_with(|| Reception::new(packet)).count(packet, at);
         if let Some(newest) = self.newest.as_mut().filter(|newest| newest.len() < NEWEST_MAX) {
-            newest.extend(g711::decode(self.offer.codec, packet.payload).unwrap_or_default());
+            let samples = g711::decode(self.offer.codec, packet.payload).unwrap_or_default();
+            newest.push(Piece { timestamp: packet.timestamp, samples });
         }
         if let Err(error) = self.recorder.play(packet, at) {
             eprintln!("录音写入失败 / {} cannot be written: {error}", self.file.display());

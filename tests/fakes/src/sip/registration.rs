@@ -82,6 +82,7 @@ pub struct Registration {
     expires_s: u32,
     refusals: u32,
     silent: bool,
+    granted: bool,
 }
 
 /// What a step needs to know of its surroundings.
@@ -112,7 +113,13 @@ impl Registration {
             expires_s: identity.expires_s,
             refusals: 0,
             silent: false,
+            granted: false,
         }
+    }
+
+    /// Whether it was ever registered.
+    pub fn was_granted(&self) -> bool {
+        self.granted
     }
 
     pub fn due(&self) -> Option<Instant> {
@@ -263,6 +270,7 @@ impl Registration {
         let renewed = around.now + Duration::from_millis(u64::from(granted.max(2)) * 500);
         self.state = State::Waiting(renewed);
         (self.answered, self.refusals, self.silent) = (false, 0, false);
+        self.granted = true;
         around.note("registered", json!({ "expires_s": granted }));
     }
 

@@ -4,9 +4,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use serde::Deserialize;
+
 /// Static payload types of RFC 3551. G.722's clock is 8,000 there, by an old
 /// mistake that everybody keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Codec {
     Pcmu,
     Pcma,
@@ -150,6 +153,9 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// The payload type of keys in the device's own offers.
+const KEYS: u8 = 101;
+
 /// Which ways sound may go in the device's own opinion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Does {
@@ -183,5 +189,24 @@ pub fn answer(offer: &Offer, at: SocketAddr, session: u32, version: u32, does: D
         "v=0\r\no=- {session} {version} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
          m=audio {port} RTP/AVP {payload_type}{listed}\r\n\
          a=rtpmap:{payload_type} {codec}/8000\r\n{mapped}a=ptime:20\r\na={direction}\r\n"
+    )
+}
+
+/// An offer of one codec and of keys, `direction` as in RFC 8866 §6.7.
+pub fn invitation(
+    codec: Codec,
+    at: SocketAddr,
+    session: u32,
+    version: u32,
+    direction: &str,
+) -> String {
+    let (ip, port) = (at.ip(), at.port());
+    let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
+    let (payload_type, name) = (codec.payload_type(), codec.name());
+    format!(
+        "v=0\r\no=- {session} {version} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
+         m=audio {port} RTP/AVP {payload_type} {KEYS}\r\na=rtpmap:{payload_type} {name}/8000\r\n\
+         a=rtpmap:{KEYS} telephone-event/8000\r\na=fmtp:{KEYS} 0-15\r\na=ptime:20\r\n\
+         a={direction}\r\n"
     )
 }
