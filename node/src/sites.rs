@@ -2,7 +2,8 @@
 //! it is heard now. Streams, questions and datagrams of voice leave here. It
 //! refuses to relay: a site that this node does not reach itself is not reached.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_consensus::net::QuicTransport;
 use weir_consensus::store::AppliedView;
-use weir_link::{Class, Kind, Link, Urgency};
+use weir_link::{Admission, Class, Kind, Link, Urgency};
 use weir_media::between::{Admit, OpenWire, Wire};
 use weir_media::conference::{Ask, Conferences, PeerOf};
 use weir_media::exchange::Declined;
@@ -23,8 +24,9 @@ use weir_model::id::{NodeId, SiteId};
 
 /// What a satellite carries of one call each way, in Opus.
 const SATELLITE_VOICE_BPS: i32 = 8_000;
-/// What a call is admitted with: sent twice where loss asks for it, headers in.
-const SATELLITE_CALL_BPS: u64 = 20_000;
+/// What a call, or a conference's trunk, is admitted with: alone in its datagrams,
+/// sent twice where loss asks for it, headers in.
+const SATELLITE_CALL_BPS: u64 = 26_000;
 /// G.711 with all headers.
 const CALL_BPS: u64 = 90_000;
 /// A stream to another site opens within this time or not at all.
@@ -136,6 +138,7 @@ impl Sites {
         stop: CancellationToken,
     ) {
         let mut known: BTreeMap<SiteId, bool> = BTreeMap::new();
+        let mut rooms: BTreeMap<NodeId, (u64, Admission)> = BTreeMap::new();
         let mut turns = interval(LOOK);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -147,12 +150,39 @@ impl Sites {
             for member in members.values().filter(|member| member.id != self.me) {
                 trunks.set_path(member.id, self.path(member.id));
             }
-            let others: std::collections::BTreeSet<SiteId> =
+            self.make_room(&conferences, &mut rooms);
+            let others: BTreeSet<SiteId> =
                 members.values().map(|member| member.site.clone()).collect();
             for site in others.into_iter().filter(|site| *site != self.own) {
                 let up = self.peer_of(&site).is_some_and(|peer| self.is_heard(peer));
                 if known.insert(site.clone(), up) != Some(up) {
+                    if !up && let Some(peer) = self.peer_of(&site) {
+                        // What went into the cut holds up what follows it.
+                        self.link.let_go(peer, Class::Voice);
+                    }
                     conferences.linked(&site, up);
+                }
+            }
+        }
+    }
+
+    /// Voice of conferences on the way to satellite sites. Where there is none left
+    /// they go on with what is never taken from voice.
+    fn make_room(&self, conferences: &Conferences, rooms: &mut BTreeMap<NodeId, (u64, Admission)>) {
+        let mut wanted: BTreeMap<NodeId, u64> = BTreeMap::new();
+        let views = conferences.views();
+        let trunks = views.iter().flat_map(|view| &view.trunks).filter(|trunk| trunk.open);
+        for peer in trunks.filter_map(|trunk| self.peer_of(&trunk.site)) {
+            if self.is_far(peer) {
+                *wanted.entry(peer).or_default() += SATELLITE_CALL_BPS;
+            }
+        }
+        rooms.retain(|peer, (bps, _)| wanted.get(peer) == Some(bps));
+        for (peer, bps) in wanted {
+            if let Entry::Vacant(place) = rooms.entry(peer) {
+                match self.link.admit(peer, Kind::OrangeVoice, bps) {
+                    Ok(room) => drop(place.insert((bps, room))),
+                    Err(error) => tracing::debug!(%peer, %error, "no room for a conference"),
                 }
             }
         }

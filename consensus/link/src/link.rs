@@ -234,6 +234,16 @@ impl Link {
         datagram::prepare(&self.inner, to, class);
     }
 
+    /// Closes what stands to a peer that was cut off: its timers have backed off, and
+    /// what is sent after the cut would wait for them. A new one is dialled when it is
+    /// needed.
+    pub fn let_go(&self, to: NodeId, class: Class) {
+        let Some(peer) = self.inner.peer(to) else { return };
+        for live in peer.lane(class).open_connections() {
+            live.connection.close(CLOSE_SHUTDOWN, b"cut off");
+        }
+    }
+
     /// Whether a connection of this class stands; one that was cut counts until
     /// its idle time-out.
     pub fn is_connected(&self, to: NodeId, class: Class) -> bool {

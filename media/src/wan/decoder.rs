@@ -87,7 +87,9 @@ impl Decoder {
             // A cable has no excuse for a gap: a busy host's late wake-ups must fit.
             Link::Terrestrial => JitterConfig { start_ms: 40, least_ms: 40, most_ms: 400 },
             Link::Thin { .. } => JitterConfig::default(),
-            Link::Satellite { .. } => JitterConfig { start_ms: 60, ..JitterConfig::default() },
+            // Frames go twice until losses are known: the second must be in time, and a
+            // listener who has to be moved there hears every move.
+            Link::Satellite { .. } => JitterConfig { start_ms: 200, ..JitterConfig::default() },
         };
         let mut decoder = Self {
             telephone,

@@ -15,9 +15,8 @@ use crate::metrics::scrape;
 /// At R5, who calls, and at HQ, who is called.
 const CALLER: (&str, u32) = ("7101", 440);
 const CALLED: (&str, u32) = ("1101", 1_000);
-/// Share of a tone that the satellite may lose; 0.02 is what it should be, and 0.02 to
-/// 0.05 what was seen: some frames come late, and nobody knows yet why.
-const MISSING: f64 = 0.08;
+/// Share of a tone that the satellite may lose.
+const MISSING: f64 = 0.02;
 /// In either direction, all of the link to the other site together.
 const BITS_A_SECOND: f64 = 30_000.0;
 const HOLDS_AT_MS: u64 = 8_000;

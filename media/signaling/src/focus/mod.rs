@@ -311,6 +311,7 @@ impl Focus {
             Place::Root { .. } => {
                 // A branch speaks for its own people only.
                 link.hear(members.into_iter().filter(|seen| seen.site == from));
+                link.judged = link.judged.max(rules.epoch);
                 let names = link.members.iter().filter(|(_, state)| **state == State::Joined);
                 let names: Vec<String> = names.map(|((who, _), _)| who.clone()).collect();
                 names.into_iter().for_each(|who| self.has_joined(who));
@@ -320,7 +321,7 @@ impl Focus {
                 let own = &self.site;
                 link.hear(members.into_iter().filter(|seen| seen.site != *own));
                 link.missing = missing;
-                self.rules.adopt(rules, &mut self.agreed);
+                self.rules.adopt(rules, agreed, &mut self.agreed);
             }
         }
     }

@@ -82,8 +82,9 @@ impl Rules {
 
     /// A branch hears the root. What it ordered itself since `agreed` is kept
     /// until the root has judged it.
-    pub(super) fn adopt(&mut self, told: Self, agreed: &mut u64) {
-        if told.epoch >= self.epoch {
+    pub(super) fn adopt(&mut self, told: Self, judged: u64, agreed: &mut u64) {
+        let unjudged = self.epoch > *agreed && judged < self.epoch;
+        if told.epoch >= self.epoch && !unjudged {
             *agreed = told.epoch;
             *self = told;
         }

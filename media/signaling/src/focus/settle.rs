@@ -147,7 +147,10 @@ impl Focus {
             room: self.room,
             from: self.site.clone(),
             rules: self.rules.clone(),
-            agreed: self.agreed,
+            agreed: match root {
+                true => self.links.get(to).map_or(0, |link| link.judged),
+                false => self.agreed,
+            },
             members: self.members().into_iter().filter(told).collect(),
             missing: if root { self.missing() } else { std::collections::BTreeSet::new() },
         }

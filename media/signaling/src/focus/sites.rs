@@ -27,7 +27,8 @@ pub struct Picture {
     pub room: u64,
     pub from: SiteId,
     pub rules: Rules,
-    /// The epoch at which both were last known to agree.
+    /// From a branch: the epoch at which both were last known to agree. From the
+    /// root: up to which of the branch's orders it has judged.
     pub agreed: u64,
     pub members: Vec<Seen>,
     /// Sites that the root does not reach.
@@ -50,6 +51,8 @@ pub(super) struct Link {
     trunk_tries: u32,
     pub(super) members: BTreeMap<(String, SiteId), State>,
     pub(super) missing: BTreeSet<SiteId>,
+    /// Of the root: up to which of the site's orders it has judged.
+    pub(super) judged: u64,
     told: Option<Picture>,
     tell_ms: u64,
 }
@@ -62,6 +65,7 @@ impl Default for Link {
             trunk_tries: 0,
             members: BTreeMap::new(),
             missing: BTreeSet::new(),
+            judged: 0,
             told: None,
             tell_ms: 0,
         }
