@@ -23,7 +23,8 @@ async fn one_peer_gets_no_more_calls_than_its_own() {
         }
         kept.push((says, heard));
     }
-    assert_eq!(taken, 240);
+    // The rest is kept for emergencies.
+    assert_eq!(taken, 80);
     // Another peer is served.
     let (_near, _far) = {
         let mut arrivals = land.there.arrivals.take().unwrap();
